@@ -1,0 +1,3 @@
+//! The `wayleave` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The simulated internet: links, routers, NATs, capture and replay by seed.

@@ -1,0 +1,1 @@
+//! The topologies of the talk as values, simulated and in kernel namespaces.

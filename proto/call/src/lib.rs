@@ -1,0 +1,1 @@
+//! One session description, the call machine, media in and out.

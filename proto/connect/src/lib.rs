@@ -1,0 +1,1 @@
+//! Get me a path: gathering, demultiplexing and one pacer over ICE agents.

@@ -1,0 +1,1 @@
+//! Digests, HMAC and zeroised keys; the only importer of cipher crates.

@@ -1,0 +1,1 @@
+//! ICE: the RFC 8445 agent, candidates in, checks out.

@@ -1,0 +1,73 @@
+//! Names of sockets, connections, look-ups and questions.
+//!
+//! One number space for all of them, cut into namespaces: a machine made of parts gives each part a
+//! namespace and routes what comes back by [`Id::namespace`] alone. Connections that a listener
+//! accepted are named by the driver, inside the listener's namespace.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+const NAMESPACE_SHIFT: u32 = 48;
+const ACCEPTED: u64 = 1 << 47;
+
+/// The name of one socket, connection, look-up or question.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Id(u64);
+
+impl Id {
+    /// The part of a machine that this name belongs to.
+    #[must_use]
+    pub const fn namespace(self) -> u16 {
+        (self.0 >> NAMESPACE_SHIFT) as u16
+    }
+
+    /// The `n`th connection that `listener` accepted. Only drivers call this.
+    #[must_use]
+    pub const fn accepted(listener: Self, n: u64) -> Self {
+        let namespace = (listener.0 >> NAMESPACE_SHIFT) << NAMESPACE_SHIFT;
+        Self(namespace | ACCEPTED | (n & (ACCEPTED - 1)))
+    }
+
+    /// The bare number, for logs and records.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0 & ACCEPTED == 0 { '#' } else { '@' };
+        write!(f, "{}{kind}{}", self.namespace(), self.0 & (ACCEPTED - 1))
+    }
+}
+
+/// Hands out names of one namespace, never the same twice.
+#[derive(Debug)]
+pub struct Ids {
+    namespace: u16,
+    next: u64,
+}
+
+impl Ids {
+    /// Names of the namespace `namespace`.
+    #[must_use]
+    pub const fn new(namespace: u16) -> Self {
+        Self { namespace, next: 0 }
+    }
+
+    /// A fresh name.
+    pub fn next_id(&mut self) -> Id {
+        let n = self.next;
+        self.next += 1;
+        assert!(n < ACCEPTED, "2^47 names used up");
+        Id(((self.namespace as u64) << NAMESPACE_SHIFT) | n)
+    }
+
+    /// The namespace that these names belong to.
+    #[must_use]
+    pub const fn namespace(&self) -> u16 {
+        self.namespace
+    }
+}

@@ -1,0 +1,1 @@
+//! The whole user agent as one machine.

@@ -1,0 +1,1 @@
+//! RTP, RTCP, G.711, jitter buffer and quality statistics.

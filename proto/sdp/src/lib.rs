@@ -1,0 +1,1 @@
+//! SDP: RFC 8866 text that survives a rewrite, RFC 3264 offer/answer.

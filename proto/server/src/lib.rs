@@ -1,0 +1,1 @@
+//! The whole network core as one machine.

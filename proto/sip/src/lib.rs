@@ -1,0 +1,1 @@
+//! SIP: messages, validation, transactions, dialogs, user agent, registrar, proxy.

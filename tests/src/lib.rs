@@ -1,0 +1,1 @@
+//! What joins the whole: the shape, conformance, interop, and the rules of the house.
