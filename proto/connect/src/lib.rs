@@ -1,1 +1,27 @@
-//! Get me a path: gathering, demultiplexing and one pacer over ICE agents.
+//! "Get me a path": the embeddable machine that finds a way between two sides and keeps it open.
+//!
+//! [`Connect`] takes the host's interfaces, binds sockets, gathers host and server-reflexive
+//! candidates, runs one ICE agent a session under one pacer, and then carries datagrams. It runs by
+//! itself as a [`machine::Machine`], and as a part of a larger one, which routes by
+//! [`machine::Id::namespace`].
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | [`Config`], [`SessionSpec`]: what to open |
+//! | [`parameters`] | what both sides tell each other: [`LocalParameters`], [`RemoteParameters`] |
+//! | [`event`] | [`Event`], [`Path`] |
+//! | [`defaults`] | every limit and timeout |
+
+pub mod config;
+mod connect;
+pub mod defaults;
+pub mod event;
+pub mod parameters;
+
+pub use config::{Config, IceMode, SessionSpec, StreamSpec};
+pub use connect::{Connect, OpenError, SendError, SessionError, SessionId};
+pub use event::{Event, Path};
+pub use ice::{
+    Candidate, CandidateKind, Credentials, Explanation, Fate, Origin, PairReport, PairState, Role,
+};
+pub use parameters::{LocalParameters, LocalStream, RemoteIce, RemoteParameters, RemoteStream};

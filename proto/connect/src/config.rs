@@ -1,0 +1,73 @@
+//! What to open, and how.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ice::Role;
+use machine::Endpoint;
+
+use crate::defaults;
+
+/// How a [`Connect`](crate::Connect) behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Time between two new STUN transactions, over all sessions (Ta, RFC 8445 §14.2).
+    pub ta: Duration,
+    /// When gathering stops waiting for sources that do not answer.
+    pub gather_limit: Duration,
+    /// How long a session looks for a path before it fails.
+    pub patience: Duration,
+    /// The longest silence on a path, and between refreshes of a NAT binding.
+    pub keepalive: Duration,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ta: ice::defaults::TA,
+            gather_limit: defaults::GATHER_LIMIT,
+            patience: ice::defaults::PATIENCE,
+            keepalive: ice::defaults::KEEPALIVE,
+            max_sessions: defaults::MAX_SESSIONS,
+        }
+    }
+}
+
+/// One session to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSpec {
+    /// Its streams.
+    pub streams: Vec<StreamSpec>,
+    /// How paths are found.
+    pub ice: IceMode,
+    /// Our role at the start: whoever offers controls (RFC 8445 §6.1.1).
+    pub role: Role,
+    /// STUN servers to ask, IPv4 and IPv6 as they come.
+    pub stun_servers: Vec<Endpoint>,
+    /// Offer loopback addresses too. They are always offered when the host has nothing else.
+    pub include_loopback: bool,
+    /// Our address towards the signalling server, if known: the default destination is chosen from
+    /// the same interface where possible, for peers without ICE.
+    pub preferred: Option<IpAddr>,
+}
+
+/// One stream to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// 1, or 2 for RTP with RTCP on a port of its own.
+    pub components: u16,
+}
+
+/// How paths are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceMode {
+    /// By ICE; with a peer that knows none, as if off.
+    #[default]
+    On,
+    /// Send to the address that the other side's description gives, from the one that ours gives.
+    Off,
+    /// By ICE, on relayed candidates only. Refused: this version has no relay client.
+    RelayOnly,
+}
