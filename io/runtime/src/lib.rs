@@ -1,1 +1,40 @@
-//! Drives any machine on tokio.
+//! Drives any [`machine::Machine`] on tokio.
+//!
+//! One task owns one machine with all its sockets, connections, look-ups and questions; nothing is
+//! locked and nothing is copied between tasks. Each resource has a waker of its own that puts it
+//! on a ready queue, and the task serves the queue a bounded piece at a time, so that a flood on
+//! one socket delays timers and the other sockets by no more than a batch.
+//!
+//! ```no_run
+//! # use machine::Machine;
+//! # async fn example<M, W>(machine: M, world: W) -> Result<(), runtime::Stopped>
+//! # where M: Machine<Answer: Send> + Send + 'static, W: runtime::World<M> {
+//! let running = runtime::spawn(machine, world, runtime::Config::default());
+//! let handle = running.handle();
+//! handle.verb(|machine, now| { /* machine.invite(now, …) */ }).await?;
+//! running.stop().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! ICMP errors are not reported yet, and [`machine::Output::StartTls`] fails with a plain message.
+
+mod clock;
+mod connection;
+pub mod defaults;
+mod dns;
+mod driver;
+mod entropy;
+mod fail;
+mod handle;
+mod interfaces;
+mod ready;
+mod resource;
+mod service;
+mod tcp;
+mod udp_port;
+
+pub use clock::now;
+pub use dns::Dns;
+pub use entropy::entropy;
+pub use handle::{Config, Handle, Running, Stopped, World, spawn};
+pub use interfaces::interfaces;

@@ -1,1 +1,12 @@
-//! UDP sockets with source addresses and segmentation.
+//! UDP sockets as machines want them: the address that a datagram was sent to is known (RFC 3542,
+//! `IP_PKTINFO`), the address that it is sent from can be chosen, several travel in one system
+//! call, and trains of equal datagrams travel as one (GSO and GRO) where the kernel can.
+//!
+//! No async runtime here: a [`Socket`] never blocks, and whoever owns it waits for its descriptor.
+
+mod batch;
+pub mod defaults;
+mod socket;
+
+pub use batch::{Batch, Received};
+pub use socket::{Socket, Transmit};

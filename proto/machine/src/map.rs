@@ -1,6 +1,7 @@
 //! A hash map whose keys strangers may choose.
 
 use std::borrow::Borrow;
+#[expect(clippy::disallowed_types, reason = "see the type")]
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 

@@ -1,0 +1,330 @@
+//! The task that owns a machine: inputs in, outputs carried out, a bounded piece at a time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+
+use machine::{BindKind, Endpoint, FailKind, Id, Input, Interface, Machine, Output, Timers};
+use tokio::sync::mpsc;
+use udp::{Batch, Transmit};
+
+use crate::clock::{now, to_tokio};
+use crate::connection::Connection;
+use crate::defaults::{
+    CONNECT_TIMEOUT, INTERFACES_INTERVAL, LINGER, READ_LEN, RETRY, ROUND, VERBS_PER_ROUND,
+};
+use crate::dns::Resolver;
+use crate::fail::fail_kind;
+use crate::handle::{Command, Config, World};
+use crate::ready::Ready;
+use crate::resource::{Resource, Slot, Task};
+use crate::udp_port::UdpPort;
+use crate::{interfaces, tcp};
+
+/// One machine and what it holds in the world.
+pub(crate) struct Driver<M: Machine, W> {
+    machine: M,
+    world: W,
+    name: &'static str,
+    commands: mpsc::Receiver<Command<M>>,
+    pub(crate) ready: Arc<Ready>,
+    pub(crate) slots: HashMap<Id, Slot<M::Answer>>,
+    /// Inputs that came about while outputs were carried out.
+    pub(crate) inbox: VecDeque<Input<'static, M::Answer>>,
+    pub(crate) timers: Timers<Deadline>,
+    resolver: Resolver,
+    interfaces: Vec<Interface>,
+    /// Connections accepted so far, which names the next, and how many of them are open.
+    pub(crate) accepted: u64,
+    pub(crate) accepted_open: usize,
+    payload: Vec<u8>,
+    pub(crate) batch: Option<Box<Batch>>,
+    pub(crate) scratch: Vec<u8>,
+    stopping: bool,
+}
+
+/// The driver's own deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deadline {
+    /// The list of interfaces is read again.
+    Interfaces,
+    /// A connection attempt has taken too long.
+    Connect(Id),
+    /// A closing connection has taken too long.
+    Linger(Id),
+    /// A resource that failed for a moment is served again.
+    Retry(Id),
+}
+
+impl<M, W> Driver<M, W>
+where
+    M: Machine<Answer: Send> + Send + 'static,
+    W: World<M>,
+{
+    pub(crate) fn new(
+        machine: M,
+        world: W,
+        config: Config,
+        commands: mpsc::Receiver<Command<M>>,
+    ) -> Self {
+        Self {
+            machine,
+            world,
+            name: config.name,
+            commands,
+            ready: Arc::default(),
+            slots: HashMap::new(),
+            inbox: VecDeque::new(),
+            timers: Timers::new(),
+            resolver: Resolver::new(config.dns),
+            interfaces: Vec::new(),
+            accepted: 0,
+            accepted_open: 0,
+            payload: Vec::new(),
+            batch: Some(Box::default()),
+            scratch: vec![0; READ_LEN],
+            stopping: false,
+        }
+    }
+
+    /// Runs until stopped; returns the machine.
+    pub(crate) async fn run(mut self) -> M {
+        tracing::debug!(machine = self.name, "starts");
+        // What a machine wants from birth, before its first input.
+        self.drain();
+        self.read_interfaces();
+        while !(self.stopping && self.slots.is_empty()) {
+            if self.round() {
+                tokio::task::yield_now().await;
+            } else {
+                self.wait().await;
+            }
+        }
+        tracing::debug!(machine = self.name, "has stopped");
+        self.machine
+    }
+
+    /// Does a bounded amount of work; says whether some may be left.
+    fn round(&mut self) -> bool {
+        for _ in 0..VERBS_PER_ROUND {
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.command(Some(command));
+        }
+        for _ in 0..ROUND {
+            self.fire();
+            if let Some(input) = self.inbox.pop_front() {
+                self.input(input);
+            } else if let Some(id) = self.ready.pop() {
+                self.serve(id);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for the next thing to do.
+    async fn wait(&mut self) {
+        let machine = if self.stopping { None } else { self.machine.poll_timeout() };
+        let next = [machine, self.timers.next()].into_iter().flatten().min();
+        let deadline = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(to_tokio(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.ready.wait() => {}
+            command = self.commands.recv(), if !self.stopping => self.command(command),
+            () = deadline => {}
+        }
+    }
+
+    fn command(&mut self, command: Option<Command<M>>) {
+        match command {
+            Some(Command::Verb(verb)) if !self.stopping => {
+                verb(&mut self.machine, now());
+                self.drain();
+            }
+            Some(Command::Verb(_)) => {}
+            // Without a handle nobody can ever stop it.
+            Some(Command::Stop) | None => self.stop(),
+        }
+    }
+
+    /// Closes everything; what was written to connections is delivered first.
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.inbox.clear();
+        let ids: Vec<Id> = self.slots.keys().copied().collect();
+        for id in ids {
+            self.close(id);
+        }
+    }
+
+    /// Fires what is due, the machine's timers and our own.
+    fn fire(&mut self) {
+        let now = now();
+        if !self.stopping && self.machine.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.machine.handle_timeout(now);
+            self.drain();
+        }
+        while let Some(deadline) = self.timers.expire(now.mono) {
+            match deadline {
+                Deadline::Interfaces => self.read_interfaces(),
+                Deadline::Connect(id) => {
+                    if self.slots.remove(&id).is_some() {
+                        self.inbox.push_back(Input::Failed { id, kind: FailKind::TimedOut });
+                    }
+                }
+                Deadline::Linger(id) => drop(self.slots.remove(&id)),
+                Deadline::Retry(id) => self.wake(id),
+            }
+        }
+    }
+
+    /// Hands `input` to the machine and carries out what it wants.
+    pub(crate) fn input(&mut self, input: Input<'_, M::Answer>) {
+        if self.stopping {
+            return;
+        }
+        self.machine.handle_input(now(), input);
+        self.drain();
+    }
+
+    /// Law 1 of [`Machine`]: drained after every input.
+    fn drain(&mut self) {
+        loop {
+            self.payload.clear();
+            let Some(output) = self.machine.poll_output(&mut self.payload) else { return };
+            self.output(output);
+        }
+    }
+
+    fn output(&mut self, output: Output<M::Event, M::Question>) {
+        match output {
+            Output::Bind { id, kind, local, interface } => self.bind(id, kind, local, interface),
+            Output::Datagram { socket, source, remote, segment_size } => {
+                // The socket may have closed: the datagram is lost, as the network may lose it.
+                let Some(slot) = self.slots.get_mut(&socket) else { return };
+                let Resource::Udp(port) = &mut slot.resource else { return };
+                if port.send(Transmit { source, remote, segment_size, bytes: &self.payload }) {
+                    slot.waker.wake_by_ref();
+                }
+            }
+            Output::Connect { id, local, remote } => {
+                self.timers.set(Deadline::Connect(id), now().mono + CONNECT_TIMEOUT);
+                let attempt = tcp::connect(local, remote, &self.interfaces);
+                self.hold(id, Resource::Connecting(attempt));
+            }
+            Output::Write { conn } => {
+                // It may have ended while the machine wrote.
+                let Some(slot) = self.slots.get_mut(&conn) else { return };
+                let Resource::Connection(connection) = &mut slot.resource else { return };
+                connection.write(&self.payload);
+                slot.waker.wake_by_ref();
+            }
+            Output::StartTls { conn, .. } => {
+                if self.slots.remove(&conn).is_some() {
+                    let kind = FailKind::Tls("TLS is not built yet".to_owned());
+                    self.inbox.push_back(Input::Failed { id: conn, kind });
+                }
+            }
+            Output::Resolve { id, name, kinds } => {
+                let lookup = tokio::spawn(self.resolver.clone().resolve(name, kinds));
+                self.hold(id, Resource::Resolving(Task(lookup)));
+            }
+            Output::Ask { id, question } => {
+                let answer = tokio::spawn(self.world.answer(question));
+                self.hold(id, Resource::Asking(Task(answer)));
+            }
+            Output::Close { id } => self.close(id),
+            Output::Event(event) => self.world.event(now(), event),
+        }
+    }
+
+    fn bind(&mut self, id: Id, kind: BindKind, local: Endpoint, interface: Option<u32>) {
+        let bound = match kind {
+            BindKind::Udp => UdpPort::bind(local, interface).map(|port| {
+                let local = port.local();
+                (Resource::Udp(port), local)
+            }),
+            BindKind::TcpListener => tcp::listen(local, interface).and_then(|listener| {
+                let local = Endpoint::from(listener.local_addr()?);
+                Ok((Resource::Listener(listener), local))
+            }),
+        };
+        match bound {
+            Ok((resource, local)) => {
+                self.hold(id, resource);
+                self.inbox.push_back(Input::Bound { id, local });
+            }
+            Err(error) => {
+                tracing::debug!(machine = self.name, %local, %error, "could not bind");
+                self.inbox.push_back(Input::Failed { id, kind: fail_kind(&error) });
+            }
+        }
+    }
+
+    /// Closes what the machine holds by the name `id`.
+    fn close(&mut self, id: Id) {
+        self.timers.cancel(&Deadline::Connect(id));
+        let Some(slot) = self.slots.remove(&id) else { return };
+        // Of what is closed the machine hears no more, not even what had already happened.
+        self.inbox.retain(|input| subject(input) != Some(id));
+        match slot.resource {
+            Resource::Connection(connection) => self.linger(id, slot.waker, connection),
+            Resource::Closing(_) => drop(self.slots.insert(id, slot)),
+            _ => {}
+        }
+    }
+
+    /// Delivers what was written to a closed connection, for a while.
+    pub(crate) fn linger(&mut self, id: Id, waker: Waker, connection: Connection) {
+        if connection.is_accepted() {
+            self.accepted_open -= 1;
+        }
+        waker.wake_by_ref();
+        self.timers.set(Deadline::Linger(id), now().mono + LINGER);
+        self.slots.insert(id, Slot { waker, resource: Resource::Closing(connection) });
+    }
+
+    pub(crate) fn hold(&mut self, id: Id, resource: Resource<M::Answer>) {
+        let slot = Slot::new(&self.ready, id, resource);
+        let before = self.slots.insert(id, slot);
+        assert!(before.is_none(), "a machine uses each name once");
+    }
+
+    /// Serves `id` again in its turn.
+    pub(crate) fn wake(&self, id: Id) {
+        if let Some(slot) = self.slots.get(&id) {
+            slot.waker.wake_by_ref();
+        }
+    }
+
+    /// Serves `id` again after a rest.
+    pub(crate) fn retry(&mut self, id: Id, error: &std::io::Error) {
+        tracing::debug!(machine = self.name, ?id, %error, "rests");
+        self.timers.set(Deadline::Retry(id), now().mono + RETRY);
+    }
+
+    fn read_interfaces(&mut self) {
+        self.timers.set(Deadline::Interfaces, now().mono + INTERFACES_INTERVAL);
+        match interfaces() {
+            Ok(found) if found != self.interfaces => {
+                self.interfaces.clone_from(&found);
+                self.input(Input::Interfaces(found));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(machine = self.name, %error, "cannot list interfaces"),
+        }
+    }
+}
+
+/// What an input that waits in the inbox is about.
+fn subject<A>(input: &Input<'_, A>) -> Option<Id> {
+    match input {
+        Input::Bound { id, .. } | Input::Failed { id, .. } => Some(*id),
+        _ => None,
+    }
+}
