@@ -1,1 +1,34 @@
 //! SIP: messages, validation, transactions, dialogs, user agent, registrar, proxy.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`message`] | [`Request`], [`Response`], [`Message`]: to and from bytes |
+//! | [`headers`], [`header`] | the header section as an ordered list; typed values, a concept a file |
+//! | [`uri`] | [`Uri`]: `sip`, `sips`, `tel`; comparison by RFC 3261 §19.1.4 |
+//! | [`method`], [`status`] | [`Method`], [`Status`] |
+
+pub mod defaults;
+pub mod header;
+pub mod headers;
+pub mod message;
+pub mod method;
+pub mod params;
+pub mod status;
+pub mod uri;
+
+mod host;
+mod parse;
+mod text;
+mod write;
+
+pub use header::{
+    CSeq, Challenge, Contact, Contacts, ContentType, Credentials, NameAddr, Protocol, Via, name,
+};
+pub use headers::{Header, HeaderError, Headers};
+pub use host::{Host, NotAHost};
+pub use message::{Message, Request, Response, Version};
+pub use method::Method;
+pub use params::Params;
+pub use parse::{Flaw, ParseError};
+pub use status::Status;
+pub use uri::{SipUri, TelUri, Uri};
