@@ -1,0 +1,87 @@
+//! What every committed text keeps to: links that outlive us, and no path of anybody's machine.
+
+use crate::assert_none;
+use crate::workspace::{files, root};
+
+/// Hosts that a link may name. Registries and mirrors are for cargo's configuration, not for ours.
+const HOSTS: [&str; 8] = [
+    "example.com",
+    "example.net",
+    "example.org",
+    "github.com",
+    "keepachangelog.com",
+    "localhost",
+    "semver.org",
+    "www.rfc-editor.org",
+];
+
+/// Files in which links are not ours to choose.
+const FOREIGN: [&str; 2] = ["Cargo.lock", "LICENSE-APACHE"];
+
+/// Folders that exist on one machine only, in halves, so that this file passes its own test.
+const PRIVATE: [[&str; 2]; 4] = [["/wo", "rk/"], ["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"]];
+
+fn foreign_links(path: &str, text: &str) -> Vec<String> {
+    let starts = text.match_indices("://").map(|(at, _)| at);
+    let web = starts.filter(|&at| text[..at].ends_with("http") || text[..at].ends_with("https"));
+    let hosts = web.map(|at| {
+        let rest = &text[at + 3..];
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '.' || c == '-'));
+        &rest[..end.unwrap_or(rest.len())]
+    });
+    let unknown = hosts.filter(|host| !host.is_empty() && !HOSTS.contains(host));
+    unknown.map(|host| format!("{path} links to {host}")).collect()
+}
+
+fn private_paths(path: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().enumerate();
+    let found = lines.filter(|(_, line)| {
+        PRIVATE.iter().any(|halves| {
+            let folder = halves.concat();
+            line.match_indices(&folder).any(|(at, _)| !continues_a_path(&line[..at]))
+        })
+    });
+    found.map(|(n, _)| format!("{path}:{}", n + 1)).collect()
+}
+
+/// Whether what follows `before` is the inside of a longer path, as in `proto/home/`.
+fn continues_a_path(before: &str) -> bool {
+    before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "-_.})$".contains(c))
+}
+
+/// Every committed file that is text and ours: its path and what it says.
+fn texts() -> impl Iterator<Item = (&'static str, String)> {
+    let ours = files().iter().filter(|path| !FOREIGN.contains(&path.as_str()));
+    ours.filter_map(|path| {
+        let bytes = std::fs::read(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        Some((path.as_str(), String::from_utf8(bytes).ok()?))
+    })
+}
+
+#[test]
+fn links_lead_to_known_hosts() {
+    let found: Vec<String> = texts().flat_map(|(path, text)| foreign_links(path, &text)).collect();
+    assert_none(&found, "Name the RFC or the project in words, or add a lasting host to text.rs.");
+}
+
+#[test]
+fn no_path_belongs_to_one_machine() {
+    let found: Vec<String> = texts().flat_map(|(path, text)| private_paths(path, &text)).collect();
+    assert_none(&found, "Say it from the project's root.");
+}
+
+#[test]
+fn bad_samples_are_found() {
+    assert_eq!(
+        foreign_links(
+            "a",
+            &format!("see {} and http://example.org", ["https", "evil.test/x"].join("://"))
+        )
+        .len(),
+        1
+    );
+    assert_eq!(foreign_links("a", "sip://x, https:// and ://").len(), 0);
+    let path = PRIVATE[0].concat();
+    assert_eq!(private_paths("a", &format!("cd {path}main\nok\n\"{path}\"")).len(), 2);
+    assert_eq!(private_paths("a", &format!("proto{path}x and $X{path}")).len(), 0);
+}
