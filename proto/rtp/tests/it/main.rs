@@ -1,0 +1,7 @@
+//! What the crate promises as a whole.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod properties;
+mod reception;
+mod session;
