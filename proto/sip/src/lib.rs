@@ -6,8 +6,10 @@
 //! | [`headers`], [`header`] | the header section as an ordered list; typed values, a concept a file |
 //! | [`uri`] | [`Uri`]: `sip`, `sips`, `tel`; comparison by RFC 3261 §19.1.4 |
 //! | [`method`], [`status`] | [`Method`], [`Status`] |
+//! | [`framing`] | messages and keepalives out of a byte stream |
 
 pub mod defaults;
+pub mod framing;
 pub mod header;
 pub mod headers;
 pub mod message;
