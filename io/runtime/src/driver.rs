@@ -93,8 +93,12 @@ where
         // What a machine wants from birth, before its first input.
         self.drain();
         self.read_interfaces();
-        while !(self.stopping && self.slots.is_empty()) {
-            if self.round() {
+        loop {
+            let more = self.round();
+            if self.stopping && self.slots.is_empty() {
+                break;
+            }
+            if more {
                 tokio::task::yield_now().await;
             } else {
                 self.wait().await;

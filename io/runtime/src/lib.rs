@@ -6,6 +6,7 @@
 //! one socket delays timers and the other sockets by no more than a batch.
 //!
 //! ```no_run
+//! # use wayleave_runtime as runtime;
 //! # use machine::Machine;
 //! # async fn example<M, W>(machine: M, world: W) -> Result<(), runtime::Stopped>
 //! # where M: Machine<Answer: Send> + Send + 'static, W: runtime::World<M> {

@@ -209,3 +209,65 @@ fn allow_fragments(socket: &UdpSocket, local: Endpoint) -> io::Result<()> {
 fn allow_fragments(_: &UdpSocket, _: Endpoint) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use machine::Endpoint;
+
+    use super::{Socket, Transmit};
+    use crate::Batch;
+
+    /// What waits on `socket`. Loopback delivers before `send` returns.
+    fn received(socket: &Socket, batch: &mut Batch) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        while socket.receive(batch).is_ok() {
+            for message in batch.messages(socket.local()) {
+                let size = message.segment_size.unwrap_or(message.bytes.len()).max(1);
+                datagrams.extend(message.bytes.chunks(size).map(<[u8]>::to_vec));
+            }
+        }
+        datagrams
+    }
+
+    #[test]
+    fn a_train_longer_than_one_call_takes() {
+        let bind = || Socket::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let (a, b) = (bind(), bind());
+        let bytes: Vec<u8> = (0..100_u8).flat_map(|n| [n; 1000]).chain([7; 3]).collect();
+        let transmit =
+            Transmit { source: None, remote: b.local(), segment_size: Some(1000), bytes: &bytes };
+        assert_eq!(a.send(transmit).unwrap(), bytes.len());
+        let expected: Vec<_> = bytes.chunks(1000).map(<[u8]>::to_vec).collect();
+        assert_eq!(received(&b, &mut Batch::new()), expected);
+    }
+
+    #[test]
+    fn more_than_the_path_takes_is_cut_into_fragments() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let local: Endpoint = address.parse().unwrap();
+            let socket = Socket::bind(local, None).unwrap();
+            let bytes = [1; 65_000];
+            let transmit = Transmit {
+                source: None,
+                remote: socket.local(),
+                segment_size: None,
+                bytes: &bytes,
+            };
+            socket.send(transmit).unwrap();
+            assert_eq!(received(&socket, &mut Batch::new()), [bytes]);
+        }
+    }
+
+    #[test]
+    fn only_one_interface() {
+        // The loopback interface is the first on Linux.
+        let Ok(socket) = Socket::bind("127.0.0.1:0".parse().unwrap(), Some(1)) else { return };
+        let transmit =
+            Transmit { source: None, remote: socket.local(), segment_size: None, bytes: b"x" };
+        socket.send(transmit).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(socket.receive(&mut batch).unwrap(), 1);
+        let message = batch.messages(socket.local()).next().unwrap();
+        assert_eq!(message.interface, Some(1));
+    }
+}

@@ -1,0 +1,13 @@
+//! The driver on loopback, with a machine that does as it is told and tells what it sees.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+extern crate wayleave_runtime as runtime;
+
+mod clock;
+mod dns;
+mod probe;
+mod stop;
+mod tcp;
+mod udp;
+mod world;
