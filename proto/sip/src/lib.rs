@@ -7,15 +7,25 @@
 //! | [`uri`] | [`Uri`]: `sip`, `sips`, `tel`; comparison by RFC 3261 §19.1.4 |
 //! | [`method`], [`status`] | [`Method`], [`Status`] |
 //! | [`framing`] | messages and keepalives out of a byte stream |
+//! | [`transaction`] | the four machines of RFC 3261 §17 |
+//! | [`transport`] | flows, location (RFC 3263), flow tokens (RFC 5626) |
+//! | [`stack`] | [`Stack`]: transport and transactions as one part |
+//! | [`dialog`] | [`Dialog`]: RFC 3261 §12 |
+//! | [`ua`] | [`UserAgent`](ua::UserAgent): registrations and calls |
 
 pub mod defaults;
+pub mod dialog;
 pub mod framing;
 pub mod header;
 pub mod headers;
 pub mod message;
 pub mod method;
 pub mod params;
+pub mod stack;
 pub mod status;
+pub mod transaction;
+pub mod transport;
+pub mod ua;
 pub mod uri;
 
 mod host;
@@ -23,6 +33,7 @@ mod parse;
 mod text;
 mod write;
 
+pub use dialog::{Dialog, DialogId};
 pub use header::{
     CSeq, Challenge, Contact, Contacts, ContentType, Credentials, NameAddr, Protocol, Via, name,
 };
@@ -32,5 +43,6 @@ pub use message::{Message, Request, Response, Version};
 pub use method::Method;
 pub use params::Params;
 pub use parse::{Flaw, ParseError};
+pub use stack::Stack;
 pub use status::Status;
 pub use uri::{SipUri, TelUri, Uri};

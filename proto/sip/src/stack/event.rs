@@ -4,6 +4,7 @@ use machine::{Endpoint, FailKind, Id, Transport};
 
 use crate::message::{Request, Response};
 use crate::transport::Flow;
+use crate::uri::Uri;
 
 /// Names one transaction of a stack, client or server; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +15,8 @@ pub struct TransactionId(pub(crate) u64);
 pub enum Target {
     /// Where its topmost Route header, else its Request-URI, points to, by RFC 3263.
     Uri,
+    /// Where this URI points to, whatever the headers say: an outbound proxy.
+    Proxy(Uri),
     /// Over this flow and no other (RFC 5626).
     Flow(Flow),
     /// To this address.
@@ -43,6 +46,9 @@ pub enum Failure {
     /// The flow is gone (RFC 5626 §5.3).
     #[error("the flow is gone")]
     FlowGone,
+    /// It was cancelled before it was sent.
+    #[error("cancelled before it was sent")]
+    Cancelled,
     /// A limit of this stack is reached.
     #[error("too much at once")]
     Overload,

@@ -8,9 +8,7 @@ use crate::defaults;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// `provisional`: a provisional response was sent, and can be sent again.
-    Proceeding {
-        provisional: bool,
-    },
+    Proceeding { provisional: bool },
     /// A final response other than 2xx was sent; its ACK is due.
     Completed,
     /// The ACK came.
@@ -82,11 +80,8 @@ impl ServerInvite {
                 self.state = State::Confirmed;
                 let stops = [Action::Stop(Timer::G), Action::Stop(Timer::H)];
                 //= RFC 3261 §17.2.1: Timer I is T4, or zero over a stream.
-                let last = if self.reliable {
-                    Action::End
-                } else {
-                    Action::Set(Timer::I, self.times.t4)
-                };
+                let last =
+                    if self.reliable { Action::End } else { Action::Set(Timer::I, self.times.t4) };
                 stops.into_iter().chain([last]).collect()
             }
             State::Accepted => vec![Action::Deliver],

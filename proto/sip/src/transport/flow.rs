@@ -3,6 +3,8 @@
 use machine::{Endpoint, Id, Transport};
 use serde::{Deserialize, Serialize};
 
+use crate::header::Protocol;
+
 /// A bidirectional stream of messages between two transport addresses: a UDP address pair on one
 /// of our sockets, or one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,11 +36,11 @@ pub const fn is_reliable(transport: Transport) -> bool {
 
 /// The name of `transport` in a Via header.
 #[must_use]
-pub const fn via_name(transport: Transport) -> &'static str {
+pub const fn protocol(transport: Transport) -> Protocol {
     match transport {
-        Transport::Udp => "UDP",
-        Transport::Tcp => "TCP",
-        Transport::Tls => "TLS",
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Tls => Protocol::Tls,
     }
 }
 

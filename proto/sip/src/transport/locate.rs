@@ -173,8 +173,9 @@ impl Locate {
         pointers.sort_by_key(|&(order, preference, ..)| (order, preference));
         if pointers.is_empty() {
             //= RFC 3263 §4.1: without NAPTR, SRV for each transport that we support.
-            let usable = self.supported.iter().filter(|&&transport| self.usable(transport));
-            self.todo.extend(usable.map(|&t| Query::Srv(t, srv_name(t, host))));
+            let usable = self.supported.iter().copied().filter(|&transport| self.usable(transport));
+            let queries: Vec<_> = usable.map(|t| Query::Srv(t, srv_name(t, host))).collect();
+            self.todo.extend(queries);
         } else {
             let queries = pointers.iter().map(|&(_, _, t, name)| Query::Srv(t, name.to_owned()));
             self.todo.extend(queries);
@@ -182,8 +183,7 @@ impl Locate {
     }
 
     fn usable(&self, transport: Transport) -> bool {
-        self.supported.contains(&transport)
-            && (!self.place.secure || transport == Transport::Tls)
+        self.supported.contains(&transport) && (!self.place.secure || transport == Transport::Tls)
     }
 
     /// Orders the targets by RFC 2782: priority first, then a draw by weight.
@@ -323,10 +323,8 @@ mod tests {
     #[test]
     fn many_targets_are_cut() {
         let targets = (0..100).map(|n| srv(0, &format!("h{n}.test"), 1)).collect();
-        let (asked, found) = run(place("e.test", None, Some(Transport::Udp)), &[(
-            "_sip._udp.e.test",
-            targets,
-        )]);
+        let (asked, found) =
+            run(place("e.test", None, Some(Transport::Udp)), &[("_sip._udp.e.test", targets)]);
         assert!(asked.len() <= crate::defaults::LOCATE_LOOKUPS && found.is_empty());
     }
 }

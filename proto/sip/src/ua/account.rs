@@ -31,7 +31,7 @@ impl Account {
     /// An account with a password and defaults for the rest; the user name is the local part.
     #[must_use]
     pub fn new(address: Uri, password: impl Into<String>) -> Self {
-        let user = address.as_sip().and_then(|uri| uri.user()).unwrap_or_default().into_owned();
+        let user = address.as_sip().and_then(|uri| uri.user()).unwrap_or_default();
         Self {
             address,
             display_name: String::new(),

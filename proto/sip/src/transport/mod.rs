@@ -1,0 +1,549 @@
+//! Transport (RFC 3261 §18): sockets, connections and flows.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`flow`] | what a message came over |
+//! | [`locate`] | from a URI to addresses (RFC 3263) |
+//! | [`token`] | flows written into URIs (RFC 5626 §5.2) |
+//! | [`via`] | the Via header: sent-by, `received`, `rport`, and the way back |
+//! | `conn` | one connection |
+//! | `keepalive` | CRLF and STUN keepalives (RFC 5626 §4.4) |
+
+mod conn;
+pub mod flow;
+mod keepalive;
+pub mod locate;
+#[cfg(test)]
+mod tests;
+pub mod token;
+pub mod via;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use machine::{
+    BindKind, Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Interface, InterfaceKind,
+    Now, Output, Outputs, Timers, Transport,
+};
+
+use self::conn::Conn;
+use self::keepalive::Keepalives;
+use self::locate::Destination;
+use self::token::FlowName;
+use crate::defaults;
+use crate::framing::Frame;
+use crate::stack::Failure;
+use crate::status::Status;
+
+pub use flow::Flow;
+
+/// What the transport tells the [`Stack`](crate::Stack).
+#[derive(Debug)]
+pub(crate) enum Signal {
+    Listening {
+        id: Id,
+        transport: Transport,
+        local: Endpoint,
+    },
+    ListenFailed {
+        id: Id,
+        transport: Transport,
+        local: Endpoint,
+        kind: FailKind,
+    },
+    /// One message, not parsed.
+    Message {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    /// A stream that cannot be read any further, to be closed; and the header section and status
+    /// of a request that is owed an answer first.
+    Broken {
+        flow: Flow,
+        owed: Option<(Vec<u8>, Status)>,
+    },
+    /// A connection of ours is open.
+    Opened {
+        flow: Flow,
+    },
+    /// A connection of ours could not be opened.
+    OpenFailed {
+        conn: Id,
+    },
+    /// A connection is gone.
+    Lost {
+        flow: Flow,
+    },
+    /// ICMP says that nobody is there.
+    Unreachable {
+        socket: Id,
+        remote: Endpoint,
+    },
+    /// A watched UDP flow wants a STUN Binding request.
+    KeepaliveDue {
+        flow: Flow,
+    },
+}
+
+/// How to reach a destination.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Route {
+    /// Over this flow, now.
+    Ready(Flow),
+    /// Over this connection, once it is open.
+    Opening(Id),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A connection is not open yet.
+    Connect(Id),
+    /// A connection may have fallen idle.
+    Idle(Id),
+}
+
+#[derive(Debug)]
+struct Listener {
+    transport: Transport,
+    asked: Endpoint,
+    local: Option<Endpoint>,
+}
+
+/// Everything that messages travel over.
+#[derive(Debug)]
+pub(crate) struct Transports {
+    ids: Ids,
+    external: BTreeMap<IpAddr, IpAddr>,
+    listeners: BTreeMap<Id, Listener>,
+    conns: BTreeMap<Id, Conn>,
+    by_remote: BTreeMap<(Transport, Endpoint), Id>,
+    per_address: BTreeMap<IpAddr, usize>,
+    /// When each connection last carried a whole message.
+    used: BTreeMap<Id, Instant>,
+    timers: Timers<Timer>,
+    keepalives: Keepalives,
+    interfaces: Vec<Interface>,
+    signals: VecDeque<Signal>,
+    outputs: Outputs<Infallible, Infallible>,
+    /// Connections turned away because of a limit.
+    pub(crate) refused_conns: u64,
+    /// Messages dropped because the peer does not read.
+    pub(crate) dropped: u64,
+}
+
+impl Transports {
+    pub(crate) fn new(external: BTreeMap<IpAddr, IpAddr>, ids: Ids, entropy: &Entropy) -> Self {
+        Self {
+            ids,
+            external,
+            listeners: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            by_remote: BTreeMap::new(),
+            per_address: BTreeMap::new(),
+            used: BTreeMap::new(),
+            timers: Timers::new(),
+            keepalives: Keepalives::new(entropy.fork("keepalive")),
+            interfaces: Vec::new(),
+            signals: VecDeque::new(),
+            outputs: Outputs::new(),
+            refused_conns: 0,
+            dropped: 0,
+        }
+    }
+
+    pub(crate) fn namespace(&self) -> u16 {
+        self.ids.namespace()
+    }
+
+    pub(crate) fn listen(&mut self, transport: Transport, local: Endpoint) -> Id {
+        let id = self.ids.next_id();
+        self.listeners.insert(id, Listener { transport, asked: local, local: None });
+        let kind = match transport {
+            Transport::Udp => BindKind::Udp,
+            Transport::Tcp | Transport::Tls => BindKind::TcpListener,
+        };
+        self.outputs.push(Output::Bind { id, kind, local, interface: None });
+        id
+    }
+
+    /// Asks for a name; the answer comes to the stack as `Resolved`.
+    pub(crate) fn resolve(&mut self, name: String, kinds: Vec<machine::RecordKind>) -> Id {
+        let id = self.ids.next_id();
+        self.outputs.push(Output::Resolve { id, name, kinds });
+        id
+    }
+
+    /// The transports that requests of ours can use, best first.
+    pub(crate) fn supported(&self) -> Vec<Transport> {
+        let udp = self.listeners.values().any(|l| l.transport == Transport::Udp);
+        let udp = udp.then_some(Transport::Udp);
+        udp.into_iter().chain([Transport::Tcp]).collect()
+    }
+
+    /// Whether every listener that was asked for is bound or has failed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.listeners.values().all(|listener| listener.local.is_some())
+    }
+
+    /// How to reach `to`. Opens a connection if none is there.
+    pub(crate) fn route(&mut self, now: Now, to: Destination) -> Result<Route, Failure> {
+        match to.transport {
+            Transport::Udp => {
+                self.udp_flow(to.remote).map(Route::Ready).ok_or(Failure::NoTransport)
+            }
+            //= RFC 3261 §18: a connection that is there is used again.
+            transport @ Transport::Tcp => match self.by_remote.get(&(transport, to.remote)) {
+                Some(&id) => Ok(match self.conns.get(&id).and_then(Conn::flow) {
+                    Some(flow) => Route::Ready(flow),
+                    None => Route::Opening(id),
+                }),
+                None => self.connect(now, to).map(Route::Opening),
+            },
+            Transport::Tls => Err(Failure::NoTransport),
+        }
+    }
+
+    fn connect(&mut self, now: Now, to: Destination) -> Result<Id, Failure> {
+        if self.conns.len() >= defaults::CONNS {
+            return Err(Failure::Overload);
+        }
+        let id = self.ids.next_id();
+        self.add(now, Conn::opening(id, to.transport, to.remote));
+        self.timers.set(Timer::Connect(id), now.mono + defaults::CONNECT_TIMEOUT);
+        self.outputs.push(Output::Connect { id, local: None, remote: to.remote });
+        Ok(id)
+    }
+
+    fn udp_flow(&self, remote: Endpoint) -> Option<Flow> {
+        let usable = |local: &Endpoint| {
+            local.is_ipv4() == remote.is_ipv4()
+                && (local.ip().is_unspecified()
+                    || local.ip().is_loopback() == remote.ip().is_loopback())
+        };
+        let (&id, local) = self
+            .listeners
+            .iter()
+            .filter(|(_, listener)| listener.transport == Transport::Udp)
+            .find_map(|(id, listener)| Some((id, listener.local.filter(usable)?)))?;
+        let local = self.concrete(local, remote);
+        Some(Flow { transport: Transport::Udp, id, local, remote })
+    }
+
+    /// An address to stand for `local`, which may be unspecified, towards `remote`.
+    fn concrete(&self, local: Endpoint, remote: Endpoint) -> Endpoint {
+        if !local.ip().is_unspecified() {
+            return local;
+        }
+        let wanted = if remote.ip().is_loopback() {
+            |kind: InterfaceKind| kind == InterfaceKind::Loopback
+        } else {
+            |kind: InterfaceKind| kind != InterfaceKind::Loopback
+        };
+        self.interfaces
+            .iter()
+            .filter(|interface| wanted(interface.kind))
+            .flat_map(|interface| &interface.addresses)
+            .find(|a| a.ip.is_ipv4() == remote.is_ipv4() && !a.deprecated && !is_link_local(a.ip))
+            .map_or(local, |address| Endpoint::new(address.ip, local.port()))
+    }
+
+    /// Where the far side of `flow` reaches us, for Via and Record-Route: an external address if
+    /// one is configured, and the listening port rather than that of a connection.
+    pub(crate) fn advertised(&self, flow: &Flow) -> Endpoint {
+        let port = if flow.is_reliable() {
+            let listener = self.listeners.values().find_map(|listener| {
+                let local = listener.local.filter(|local| {
+                    listener.transport == flow.transport && local.is_ipv4() == flow.local.is_ipv4()
+                })?;
+                (local.ip() == flow.local.ip() || local.ip().is_unspecified()).then_some(local)
+            });
+            listener.map_or(flow.local.port(), |local| local.port())
+        } else {
+            flow.local.port()
+        };
+        let ip = flow.local.ip();
+        Endpoint::new(self.external.get(&ip).copied().unwrap_or(ip), port)
+    }
+
+    /// Whether `host:port` is one of ours, as Route headers and Request-URIs name us.
+    pub(crate) fn is_local(&self, ip: IpAddr, port: u16) -> bool {
+        self.listeners.values().filter_map(|listener| listener.local).any(|local| {
+            let external = self.external.get(&local.ip()).copied();
+            let own = local.ip() == ip
+                || external == Some(ip)
+                || (local.ip().is_unspecified() && self.is_interface(ip));
+            own && local.port() == port
+        })
+    }
+
+    fn is_interface(&self, ip: IpAddr) -> bool {
+        let listed = self.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.ip == ip);
+        listed || ip.is_loopback() || self.external.values().any(|&external| external == ip)
+    }
+
+    /// The flow that a token names, if it is still there. A UDP flow always is.
+    pub(crate) fn find(&self, name: FlowName) -> Option<Flow> {
+        let FlowName { transport, local, remote } = name;
+        if flow::is_reliable(transport) {
+            let id = *self.by_remote.get(&(transport, remote))?;
+            return self.conns.get(&id).and_then(Conn::flow);
+        }
+        let bound = |at: Endpoint| {
+            at == local
+                || (at.ip().is_unspecified()
+                    && at.port() == local.port()
+                    && at.is_ipv4() == local.is_ipv4())
+        };
+        let (&id, _) = self.listeners.iter().find(|(_, listener)| {
+            listener.transport == transport && listener.local.is_some_and(bound)
+        })?;
+        Some(Flow { transport, id, local, remote })
+    }
+
+    /// Whether messages can still be sent over `flow`.
+    pub(crate) fn is_alive(&self, flow: &Flow) -> bool {
+        if flow.is_reliable() {
+            self.conns.get(&flow.id).is_some_and(|conn| conn.flow().as_ref() == Some(flow))
+        } else {
+            self.listeners.get(&flow.id).is_some_and(|listener| listener.local.is_some())
+        }
+    }
+
+    pub(crate) fn send(&mut self, flow: &Flow, bytes: &[u8]) -> Result<(), Failure> {
+        if flow.is_reliable() {
+            let conn = self.conns.get_mut(&flow.id).ok_or(Failure::FlowGone)?;
+            return conn.send(bytes, &mut self.outputs).map_err(|_| {
+                self.dropped += 1;
+                Failure::Overload
+            });
+        }
+        let listener = self.listeners.get(&flow.id).ok_or(Failure::FlowGone)?;
+        let bound = listener.local.ok_or(Failure::NoTransport)?;
+        //= RFC 3581 §4: a response leaves from the address that the request came to.
+        let source = (bound.ip().is_unspecified() && !flow.local.ip().is_unspecified())
+            .then_some(flow.local.ip());
+        let (socket, remote) = (flow.id, flow.remote);
+        let output = Output::Datagram { socket, source, remote, segment_size: None };
+        self.outputs.push_with(output, bytes);
+        Ok(())
+    }
+
+    pub(crate) fn close(&mut self, id: Id) {
+        if self.listeners.remove(&id).is_some() {
+            self.outputs.push(Output::Close { id });
+        } else {
+            self.drop_conn(id, true);
+        }
+    }
+
+    pub(crate) fn keep_alive(&mut self, now: Now, flow: Flow) {
+        self.keepalives.watch(now, flow);
+    }
+
+    pub(crate) fn let_go(&mut self, flow: &Flow) {
+        self.keepalives.forget(flow);
+    }
+
+    pub(crate) fn handle_input<A>(&mut self, now: Now, input: &Input<'_, A>) {
+        match input {
+            Input::Bound { id, local } => self.bound(*id, *local),
+            Input::Failed { id, kind } => self.failed(*id, kind),
+            Input::Accepted { listener, conn, local, remote, room } => {
+                self.accepted(now, *listener, *conn, (*local, *remote), *room);
+            }
+            Input::Connected { conn, local, remote: _, room } => {
+                self.connected(*conn, *local, *room);
+            }
+            Input::Data { conn, bytes } => self.data(now, *conn, bytes),
+            Input::Writable { conn, room } => {
+                if let Some(conn) = self.conns.get_mut(conn) {
+                    conn.outbox.writable(*room, &mut self.outputs);
+                }
+            }
+            Input::Closed { conn, .. } => self.drop_conn(*conn, false),
+            Input::Datagram { socket, local, remote, segment_size, bytes, .. } => {
+                let flow =
+                    Flow { transport: Transport::Udp, id: *socket, local: *local, remote: *remote };
+                self.datagrams(flow, *segment_size, bytes);
+            }
+            Input::Unreachable { socket, remote, icmp } => {
+                if !matches!(icmp, Icmp::TooBig { .. } | Icmp::TimeExceeded) {
+                    let (socket, remote) = (*socket, *remote);
+                    self.signals.push_back(Signal::Unreachable { socket, remote });
+                }
+            }
+            Input::Interfaces(interfaces) => self.interfaces.clone_from(interfaces),
+            Input::Secured { .. } | Input::Resolved { .. } | Input::Answer { .. } => {}
+        }
+    }
+
+    fn bound(&mut self, id: Id, local: Endpoint) {
+        if let Some(listener) = self.listeners.get_mut(&id) {
+            listener.local = Some(local);
+            let transport = listener.transport;
+            self.signals.push_back(Signal::Listening { id, transport, local });
+        }
+    }
+
+    fn failed(&mut self, id: Id, kind: &FailKind) {
+        if let Some(Listener { transport, asked, .. }) = self.listeners.remove(&id) {
+            let kind = kind.clone();
+            self.signals.push_back(Signal::ListenFailed { id, transport, local: asked, kind });
+        } else {
+            self.drop_conn(id, false);
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        now: Now,
+        listener: Id,
+        conn: Id,
+        (local, remote): (Endpoint, Endpoint),
+        room: usize,
+    ) {
+        let at_address = self.per_address.get(&remote.ip()).copied().unwrap_or(0);
+        let full = self.conns.len() >= defaults::CONNS || at_address >= defaults::CONNS_PER_ADDRESS;
+        let Some(listener) = self.listeners.get(&listener).filter(|_| !full) else {
+            self.refused_conns += 1;
+            self.outputs.push(Output::Close { id: conn });
+            return;
+        };
+        self.add(now, Conn::accepted(conn, listener.transport, local, remote, room));
+    }
+
+    fn add(&mut self, now: Now, conn: Conn) {
+        *self.per_address.entry(conn.remote.ip()).or_default() += 1;
+        self.by_remote.insert((conn.transport, conn.remote), conn.id);
+        self.used.insert(conn.id, now.mono);
+        self.timers.set(Timer::Idle(conn.id), now.mono + defaults::CONN_IDLE);
+        self.conns.insert(conn.id, conn);
+    }
+
+    fn connected(&mut self, id: Id, local: Endpoint, room: usize) {
+        self.timers.cancel(&Timer::Connect(id));
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.local = Some(local);
+            conn.outbox.writable(room, &mut self.outputs);
+            self.signals.extend(conn.flow().map(|flow| Signal::Opened { flow }));
+        }
+    }
+
+    fn drop_conn(&mut self, id: Id, close: bool) {
+        let Some(conn) = self.conns.remove(&id) else { return };
+        self.timers.cancel(&Timer::Connect(id));
+        self.timers.cancel(&Timer::Idle(id));
+        self.used.remove(&id);
+        if self.by_remote.get(&(conn.transport, conn.remote)) == Some(&id) {
+            self.by_remote.remove(&(conn.transport, conn.remote));
+        }
+        if let Some(count) = self.per_address.get_mut(&conn.remote.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&conn.remote.ip());
+            }
+        }
+        if close {
+            self.outputs.push(Output::Close { id });
+        }
+        match conn.flow() {
+            Some(flow) => {
+                self.keepalives.forget(&flow);
+                self.signals.push_back(Signal::Lost { flow });
+            }
+            None => self.signals.push_back(Signal::OpenFailed { conn: id }),
+        }
+    }
+
+    fn datagrams(&mut self, flow: Flow, segment_size: Option<usize>, bytes: &[u8]) {
+        let size = segment_size.unwrap_or(bytes.len()).max(1);
+        for bytes in bytes.chunks(size) {
+            //= RFC 3261 §7.5: line ends before the start line are ignored; alone they keep a NAT open.
+            if bytes.iter().any(|b| !matches!(b, b'\r' | b'\n' | 0)) {
+                self.signals.push_back(Signal::Message { flow, bytes: bytes.to_vec() });
+            }
+        }
+    }
+
+    fn data(&mut self, now: Now, id: Id, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(flow) = conn.flow() else { return };
+        conn.framer.push(bytes);
+        let mut broken = false;
+        while let Some(frame) = conn.framer.next_frame() {
+            self.used.insert(id, now.mono);
+            match frame {
+                Ok(Frame::Message(bytes)) => {
+                    self.signals.push_back(Signal::Message { flow, bytes });
+                }
+                Ok(Frame::Ping) => {
+                    //= RFC 5626 §5.4: a double CRLF is answered with a single one.
+                    broken = conn.send(b"\r\n", &mut self.outputs).is_err();
+                }
+                Ok(Frame::Pong) => self.keepalives.pong(now, &flow),
+                Err(error) => {
+                    let owed = error.owed().map(|(head, status)| (head.to_vec(), status));
+                    self.signals.push_back(Signal::Broken { flow, owed });
+                }
+            }
+        }
+        if broken {
+            self.drop_conn(id, true);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.expire(now.mono) {
+            match timer {
+                Timer::Connect(id) => self.drop_conn(id, true),
+                Timer::Idle(id) => {
+                    let used = self.used.get(&id).copied().unwrap_or_default();
+                    let due = used + defaults::CONN_IDLE;
+                    if due > now.mono {
+                        self.timers.set(Timer::Idle(id), due);
+                    } else {
+                        self.drop_conn(id, true);
+                    }
+                }
+            }
+        }
+        while let Some(due) = self.keepalives.expire(now) {
+            match due {
+                keepalive::Due::Stun(flow) => {
+                    self.signals.push_back(Signal::KeepaliveDue { flow });
+                }
+                keepalive::Due::Ping(flow) => {
+                    if self.send(&flow, b"\r\n\r\n").is_err() {
+                        self.drop_conn(flow.id, true);
+                    }
+                }
+                keepalive::Due::Dead(flow) => self.drop_conn(flow.id, true),
+            }
+        }
+    }
+
+    pub(crate) fn poll_signal(&mut self) -> Option<Signal> {
+        self.signals.pop_front()
+    }
+
+    pub(crate) fn poll_output(
+        &mut self,
+        buf: &mut Vec<u8>,
+    ) -> Option<Output<Infallible, Infallible>> {
+        self.outputs.poll(buf)
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.timers.next(), self.keepalives.next()].into_iter().flatten().min()
+    }
+
+    /// How many connections there are.
+    pub(crate) fn conns(&self) -> usize {
+        self.conns.len()
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    machine::AddressClass::of(ip) == machine::AddressClass::LinkLocal
+}
