@@ -7,9 +7,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`digest`] | [`md5`], [`sha1`], [`sha256`], [`sha512_256`] |
+//! | [`digest`] | [`md5()`], [`sha1()`], [`sha256`], [`sha512_256`] |
 //! | [`mac`] | [`hmac_sha1`], [`hmac_sha256`] (RFC 2104) |
-//! | [`pbkdf2`] | [`pbkdf2_hmac_sha1`], [`pbkdf2_hmac_sha256`] (RFC 8018) |
+//! | [`mod@pbkdf2`] | [`pbkdf2_hmac_sha1`], [`pbkdf2_hmac_sha256`] (RFC 8018) |
 //! | [`scram`] | what a server keeps for SCRAM instead of a password (RFC 5802) |
 //! | [`secret`] | [`Secret`], bytes that are wiped when dropped and do not show in logs |
 //! | [`hex`] | [`to_hex`], [`from_hex`] |

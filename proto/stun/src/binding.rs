@@ -1,68 +1,77 @@
 //! The stateless Binding server (RFC 8489 §12), with answers for clients of RFC 3489.
 //!
 //! It answers one datagram with at most one, to where it came from, from what stands in it
-//! alone. An answer is at most 24 bytes longer than its request, so that it amplifies nothing.
+//! alone. An answer is at most [`MAX_GROWTH_BYTES`] longer than its request, and goes only to an
+//! address that a request can have come from.
 //!
-//! It obeys neither RESPONSE-ADDRESS nor CHANGE-REQUEST of RFC 3489: the first would aim answers at
-//! third parties, the second needs a second address.
+//! It obeys neither RESPONSE-ADDRESS nor CHANGE-REQUEST of RFC 3489, and answers 420 to both: the
+//! first would aim answers at third parties, the second needs a second address.
 
-use machine::{Endpoint, Reader, Writer};
+use machine::{AddressClass, Endpoint};
 
-use crate::attribute::{UNDERSTOOD, address, error_code};
-use crate::header::{HEADER_BYTES, class_and_method};
-use crate::{AttributeType, Builder, Class, Message, Method};
+use crate::attribute::{UNDERSTOOD, error_code};
+use crate::message::Error;
+use crate::{Builder, Class, ErrorCode, Message, Method};
+
+/// How much longer than its request an answer is at most: an empty request with one unknown
+/// attribute of 4 bytes is answered by an ERROR-CODE of 28 and UNKNOWN-ATTRIBUTES of 8.
+pub const MAX_GROWTH_BYTES: usize = 32;
 
 /// Answers the Binding request `bytes` that came from `remote`, into `answer`, whose contents are
 /// dropped. Says whether there is an answer: to anything else there is none.
+///
+/// Allocates nothing when `answer` has room and the request has no unknown attributes.
 pub fn answer(bytes: &[u8], remote: Endpoint, answer: &mut Vec<u8>) -> bool {
     answer.clear();
-    match Message::parse(bytes) {
-        Ok(request) => answer_request(&request, remote, answer),
-        Err(crate::message::Error::NotStun) => answer_classic(bytes, remote, answer),
-        Err(_) => false,
-    }
-}
-
-fn answer_request(request: &Message<'_>, remote: Endpoint, answer: &mut Vec<u8>) -> bool {
-    if (request.class(), request.method()) != (Class::Request, Method::BINDING) {
-        return false;
-    }
-    let unknown = request.unknown_required(UNDERSTOOD);
-    let class = if unknown.is_empty() { Class::Success } else { Class::Error };
-    let buf = std::mem::take(answer);
-    let mut builder = Builder::reusing(buf, class, Method::BINDING, request.id());
-    if unknown.is_empty() {
-        builder.xor_mapped_address(remote);
-    } else {
-        builder.error_code(crate::ErrorCode::new(error_code::UNKNOWN_ATTRIBUTE));
-        builder.unknown_attributes(&unknown);
-    }
-    if request.has_fingerprint() {
-        builder.fingerprint();
-    }
-    *answer = builder.finish();
-    true
-}
-
-/// A client of RFC 3489 has a transaction id of 128 bits where the cookie stands now, and reads
-/// MAPPED-ADDRESS (RFC 8489 §11 and RFC 5389 §12.2).
-fn answer_classic(bytes: &[u8], remote: Endpoint, answer: &mut Vec<u8>) -> bool {
-    let mut reader = Reader::new(bytes);
-    let Ok([t0, t1, l0, l1, id @ ..]) = reader.array::<HEADER_BYTES>() else { return false };
-    let request = (Class::Request, Method::BINDING);
-    let length = usize::from(u16::from_be_bytes([l0, l1]));
-    if t0 & 0xc0 != 0
-        || class_and_method(u16::from_be_bytes([t0, t1])) != request
-        || length != reader.remaining()
-        || !length.is_multiple_of(4)
+    let (request, classic) = match Message::parse(bytes) {
+        Ok(request) => (request, false),
+        Err(Error::NotStun) => match Message::parse_classic(bytes) {
+            Ok(request) => (request, true),
+            Err(_) => return false,
+        },
+        Err(_) => return false,
+    };
+    if (request.class(), request.method()) != (Class::Request, Method::BINDING)
+        || !can_be_a_client(remote)
     {
         return false;
     }
-    let value = address::Value::new(remote);
-    let value = value.as_bytes();
-    let mut writer = Writer::new(answer);
-    writer.u16(crate::header::message_type(Class::Success, Method::BINDING));
-    writer.u16(0).bytes(&id);
-    writer.u16(AttributeType::MAPPED_ADDRESS.0).u16(0).bytes(value);
+    *answer = respond(&request, classic, remote, std::mem::take(answer));
     true
 }
+
+fn respond(request: &Message<'_>, classic: bool, remote: Endpoint, buf: Vec<u8>) -> Vec<u8> {
+    let unknown = request.unknown_required(UNDERSTOOD);
+    let class = if unknown.is_empty() { Class::Success } else { Class::Error };
+    let mut builder = Builder::reusing(buf, class, Method::BINDING, request.id());
+    match (unknown.as_slice(), classic) {
+        ([], false) => builder.xor_mapped_address(remote),
+        //= RFC 5389 §12.2: a client without the cookie is told MAPPED-ADDRESS.
+        ([], true) => builder.mapped_address(remote),
+        (unknown, _) => {
+            builder.error_code(ErrorCode::new(error_code::UNKNOWN_ATTRIBUTE));
+            builder.unknown_attributes(unknown)
+        }
+    };
+    if request.has_fingerprint() && !classic {
+        builder.fingerprint();
+    }
+    let mut response = builder.finish();
+    if classic
+        && let (Some(to), Some(from)) = (response.get_mut(4..8), request.as_bytes().get(4..8))
+    {
+        // The part of the 128-bit transaction id that stands in the cookie's place.
+        to.copy_from_slice(from);
+    }
+    response
+}
+
+/// Whether a request can honestly come from `remote`; to anything else an answer would only do harm.
+fn can_be_a_client(remote: Endpoint) -> bool {
+    use AddressClass::{Broadcast, Multicast, Unspecified};
+    remote.port() != 0
+        && !matches!(AddressClass::of(remote.ip()), Unspecified | Multicast | Broadcast)
+}
+
+#[cfg(test)]
+mod tests;

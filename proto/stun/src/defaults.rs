@@ -16,7 +16,10 @@ pub const TI: Duration = Duration::from_millis(39_500);
 
 /// The longest USERNAME that is read: RFC 8489 §14.3 has less than 509 bytes, but two ICE user
 /// fragments of 256 characters and a colon (RFC 8839 §5.4) make 513.
-pub const MAX_USERNAME_BYTES: usize = 513;
+pub const MAX_USERNAME_READ_BYTES: usize = 513;
+
+/// The longest user name of long-term credentials: less than 509 bytes (RFC 8489 §14.3).
+pub const MAX_USERNAME_WRITTEN_BYTES: usize = 508;
 
 /// The longest REALM, NONCE, SOFTWARE or reason phrase that is read: fewer than 128 characters,
 /// which peers of RFC 5389 may have spread over 763 bytes (RFC 8489 §14.8 to §14.14).
@@ -36,3 +39,8 @@ pub const MAX_PASSWORD_ALGORITHMS: usize = 16;
 /// How many attribute types a 420 lists. A client with more unknown attributes learns of the rest
 /// after it dropped these.
 pub const MAX_UNKNOWN_ATTRIBUTES: usize = 32;
+
+/// How many times in a row a client follows a new challenge: the first 401, and nonces that go stale
+/// between two requests. A server that never accepts a nonce that it just gave is broken or an
+/// attacker's.
+pub const MAX_CHALLENGES: u32 = 4;

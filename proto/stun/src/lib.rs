@@ -31,6 +31,7 @@
 //! | [`builder`] | [`Builder`], which writes messages |
 //! | [`attribute`] | [`AttributeType`] and the values of attributes (RFC 8489 §14) |
 //! | [`integrity`] | [`Key`], MESSAGE-INTEGRITY with SHA-1 and SHA-256 (RFC 8489 §9, §14.5, §14.6) |
+//! | [`long_term`] | [`LongTerm`], the client's side of the long-term mechanism (RFC 8489 §9.2) |
 //! | [`transaction`] | [`Transaction`], retransmission of a request (RFC 8489 §6.2) |
 //! | [`binding`] | the stateless Binding server (RFC 8489 §12) |
 //! | [`defaults`] | limits and timeouts, each with its reason |
@@ -41,6 +42,7 @@ pub mod builder;
 pub mod defaults;
 pub mod header;
 pub mod integrity;
+pub mod long_term;
 pub mod message;
 pub mod transaction;
 
@@ -48,5 +50,6 @@ pub use attribute::{AttributeType, ErrorCode, PasswordAlgorithm};
 pub use builder::Builder;
 pub use header::{Class, MAGIC_COOKIE, Method, TransactionId, is_stun};
 pub use integrity::{Integrity, IntegrityError, Key};
+pub use long_term::{Credentials, LongTerm};
 pub use message::{Attribute, Message};
 pub use transaction::{Timing, Transaction};

@@ -7,7 +7,7 @@ use machine::{Endpoint, Reader};
 use crate::attribute::{ErrorCode, PasswordAlgorithm, address};
 use crate::defaults::{
     MAX_DOMAIN_BYTES, MAX_PASSWORD_ALGORITHMS, MAX_TEXT_READ_BYTES, MAX_UNKNOWN_ATTRIBUTES,
-    MAX_USERNAME_BYTES,
+    MAX_USERNAME_READ_BYTES,
 };
 use crate::header::{HEADER_BYTES, class_and_method};
 use crate::integrity::{self, Integrity, IntegrityError, Key};
@@ -84,11 +84,33 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`Error`] says what is wrong with its structure.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        let (message, cookie) = Self::structure(bytes)?;
+        //= RFC 8489 §5: the cookie is fixed.
+        if cookie != MAGIC_COOKIE {
+            return Err(Error::NotStun);
+        }
+        if let Some(at) = message.layout.fingerprint {
+            let right = integrity::fingerprint(message.before(at)).to_be_bytes();
+            if message.value_at(at) != right {
+                return Err(Error::Fingerprint);
+            }
+        }
+        Ok(message)
+    }
+
+    /// Reads a message of RFC 3489, which has a transaction id of 128 bits: the first 32 of them
+    /// where the cookie stands now.
+    pub(crate) fn parse_classic(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::structure(bytes).map(|(message, _)| message)
+    }
+
+    /// Reads what RFC 3489 and RFC 8489 have in common, and what stands in the cookie's place.
+    fn structure(bytes: &'a [u8]) -> Result<(Self, u32), Error> {
         let mut reader = Reader::new(bytes);
         let header = reader.array::<HEADER_BYTES>().map_err(|_| Error::Truncated)?;
         let [t0, t1, l0, l1, c0, c1, c2, c3, id @ ..] = header;
-        //= RFC 8489 §5: the first two bits are zero and the cookie is fixed.
-        if t0 & 0xc0 != 0 || u32::from_be_bytes([c0, c1, c2, c3]) != MAGIC_COOKIE {
+        //= RFC 8489 §5: the first two bits are zero.
+        if t0 & 0xc0 != 0 {
             return Err(Error::NotStun);
         }
         let length = usize::from(u16::from_be_bytes([l0, l1]));
@@ -98,13 +120,7 @@ impl<'a> Message<'a> {
         let (class, method) = class_and_method(u16::from_be_bytes([t0, t1]));
         let layout = Layout::of(bytes)?;
         let message = Self { bytes, class, method, id: TransactionId(id), layout };
-        if let Some(at) = layout.fingerprint {
-            let right = integrity::fingerprint(message.before(at)).to_be_bytes();
-            if message.value_at(at) != right {
-                return Err(Error::Fingerprint);
-            }
-        }
-        Ok(message)
+        Ok((message, u32::from_be_bytes([c0, c1, c2, c3])))
     }
 
     /// Its class.
@@ -260,7 +276,7 @@ impl<'a> Message<'a> {
     /// USERNAME.
     #[must_use]
     pub fn username(&self) -> Option<&'a str> {
-        self.text(AttributeType::USERNAME, MAX_USERNAME_BYTES)
+        self.text(AttributeType::USERNAME, MAX_USERNAME_READ_BYTES)
     }
 
     /// USERHASH.

@@ -31,6 +31,15 @@ impl Timing {
     pub const fn udp(rto: Duration) -> Self {
         Self { rto, transmissions: RC, last_wait: rto.saturating_mul(RM) }
     }
+
+    /// How long to wait after the `sent`th transmission.
+    fn wait_after(&self, sent: u32) -> Duration {
+        if sent >= self.transmissions {
+            self.last_wait
+        } else {
+            self.rto.saturating_mul(1 << sent.saturating_sub(1).min(30))
+        }
+    }
 }
 
 impl Default for Timing {
@@ -66,13 +75,13 @@ pub struct Transaction {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A transmission is due now.
-    Due,
+    /// A transmission is to be polled; the next step comes at `until`.
+    Due { until: Instant },
     /// Waiting for a response until the next transmission or the end.
     Waiting { until: Instant },
     /// Nobody answered, and the owner has not been told.
     Unanswered,
-    /// The owner was told, or stopped it.
+    /// The owner was told.
     Over,
 }
 
@@ -86,7 +95,8 @@ impl Transaction {
         let message = Message::parse(&request).expect("a request that was just built");
         assert!(message.class() == Class::Request, "only requests have transactions");
         let (id, method) = (message.id(), message.method());
-        Self { request, id, method, timing, started: now, sent: 0, state: State::Due }
+        let state = State::Due { until: now + timing.wait_after(1) };
+        Self { request, id, method, timing, started: now, sent: 0, state }
     }
 
     /// Its id.
@@ -129,7 +139,9 @@ impl Transaction {
     /// Sends no more, and still waits for a response as long as it would have (ICE's cancelled
     /// checks, RFC 8445 §7.3.1.4).
     pub fn cancel(&mut self) {
-        if let State::Waiting { .. } | State::Due = self.state {
+        if let State::Waiting { .. } | State::Due { .. } = self.state
+            && self.sent < self.timing.transmissions
+        {
             self.state = State::Waiting { until: self.ends() };
             self.timing.transmissions = self.sent;
         }
@@ -140,18 +152,21 @@ impl Transaction {
         if let State::Waiting { until } = self.state
             && until <= now
         {
-            let last = self.sent >= self.timing.transmissions;
-            self.state = if last { State::Unanswered } else { State::Due };
+            self.state = if self.sent >= self.timing.transmissions {
+                State::Unanswered
+            } else {
+                State::Due { until: now + self.timing.wait_after(self.sent + 1) }
+            };
         }
     }
 
     /// What is to be done; the bytes to send are appended to `buf`.
-    pub fn poll_output(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Output> {
+    pub fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output> {
         match self.state {
-            State::Due => {
+            State::Due { until } => {
                 buf.extend_from_slice(&self.request);
                 self.sent += 1;
-                self.state = State::Waiting { until: now + self.wait_after(self.sent) };
+                self.state = State::Waiting { until };
                 Some(Output::Send)
             }
             State::Unanswered => {
@@ -166,23 +181,15 @@ impl Transaction {
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            State::Waiting { until } => Some(until),
-            State::Due | State::Unanswered | State::Over => None,
-        }
-    }
-
-    /// How long to wait after the `sent`th transmission.
-    fn wait_after(&self, sent: u32) -> Duration {
-        if sent >= self.timing.transmissions {
-            self.timing.last_wait
-        } else {
-            self.timing.rto.saturating_mul(1 << (sent.saturating_sub(1)).min(30))
+            State::Waiting { until } | State::Due { until } => Some(until),
+            State::Unanswered | State::Over => None,
         }
     }
 
     /// When it is given up if nothing answers.
     fn ends(&self) -> Instant {
-        (1..=self.timing.transmissions).fold(self.started, |at, sent| at + self.wait_after(sent))
+        let waits = (1..=self.timing.transmissions).map(|sent| self.timing.wait_after(sent));
+        waits.fold(self.started, |at, wait| at + wait)
     }
 }
 

@@ -51,8 +51,8 @@ impl<'a> ErrorCode<'a> {
         if !(3..=6).contains(&class) || number > 99 {
             return None;
         }
-        let reason = reason.get(..MAX_TEXT_READ_BYTES.min(reason.len()))?;
-        let reason = std::str::from_utf8(reason).unwrap_or_default();
+        let short = Some(reason).filter(|reason| reason.len() <= MAX_TEXT_READ_BYTES);
+        let reason = short.and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default();
         Some(Self { code: class * 100 + number, reason })
     }
 
