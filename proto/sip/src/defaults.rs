@@ -91,3 +91,13 @@ pub const TIMER_C: Duration = Duration::from_secs(181);
 pub const FORKS: usize = 16;
 /// Requests that a proxy forwards at once.
 pub const PROXY_CONTEXTS: usize = 100_000;
+
+/// How long a nonce is good for: long enough that a telephone that registers every few minutes
+/// seldom meets a challenge, short enough that what was overheard is soon worthless (RFC 7616 §5.4).
+pub const NONCE_LIFETIME: Duration = Duration::from_secs(600);
+
+/// Nonces in use that a server remembers to refuse replays (RFC 7616 §5.5): about 4 MB.
+pub const NONCES: usize = 65_536;
+
+/// Realms that a client keeps challenges of: its own server, and the proxies of one path.
+pub const AUTH_REALMS: usize = 8;

@@ -6,6 +6,7 @@
 //! | [`headers`], [`header`] | the header section as an ordered list; typed values, a concept a file |
 //! | [`uri`] | [`Uri`]: `sip`, `sips`, `tel`; comparison by RFC 3261 §19.1.4 |
 //! | [`method`], [`status`] | [`Method`], [`Status`] |
+//! | [`auth`] | digest authentication, both sides |
 //! | [`framing`] | messages and keepalives out of a byte stream |
 //! | [`transaction`] | the four machines of RFC 3261 §17 |
 //! | [`transport`] | flows, location (RFC 3263), flow tokens (RFC 5626) |
@@ -13,6 +14,7 @@
 //! | [`dialog`] | [`Dialog`]: RFC 3261 §12 |
 //! | [`ua`] | [`UserAgent`](ua::UserAgent): registrations and calls |
 
+pub mod auth;
 pub mod defaults;
 pub mod dialog;
 pub mod framing;
@@ -30,6 +32,8 @@ pub mod uri;
 
 mod host;
 mod parse;
+#[cfg(test)]
+mod testing;
 mod text;
 mod write;
 
