@@ -1,0 +1,78 @@
+//! The receiving half of a TCP connection: bytes back in order.
+
+use std::collections::BTreeMap;
+
+use crate::defaults::TCP_OUT_OF_ORDER_LIMIT;
+
+/// Positions count from the first byte behind the SYN.
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
+    first_seq: u32,
+    next: u64,
+    ahead: BTreeMap<u64, Vec<u8>>,
+    ahead_len: usize,
+    fin_at: Option<u64>,
+    /// The peer's FIN has come, and all before it.
+    pub(super) finished: bool,
+    /// Bytes in order that nobody has read.
+    pub(super) ready: Vec<u8>,
+}
+
+impl Receiver {
+    pub(super) const fn start(&mut self, irs: u32) {
+        self.first_seq = irs.wrapping_add(1);
+    }
+
+    /// The acknowledgement number that we send.
+    pub(super) fn next_seq(&self) -> u32 {
+        self.first_seq.wrapping_add(self.next as u32).wrapping_add(u32::from(self.finished))
+    }
+
+    pub(super) fn is_expected(&self, seq: u32) -> bool {
+        seq == self.next_seq()
+    }
+
+    pub(super) fn take(&mut self, seq: u32, payload: &[u8], fin: bool) {
+        if self.finished {
+            return;
+        }
+        let distance = i64::from(
+            seq.wrapping_sub(self.first_seq.wrapping_add(self.next as u32)).cast_signed(),
+        );
+        let Some(start) = self.next.checked_add_signed(distance) else { return };
+        if fin {
+            self.fin_at = Some(start + payload.len() as u64);
+        }
+        self.place(start, payload);
+        while let Some(entry) = self.ahead.first_entry() {
+            if *entry.key() > self.next {
+                break;
+            }
+            let (start, bytes) = entry.remove_entry();
+            self.ahead_len -= bytes.len();
+            self.append(start, &bytes);
+        }
+        self.finished = self.fin_at == Some(self.next);
+    }
+
+    fn place(&mut self, start: u64, payload: &[u8]) {
+        if start <= self.next {
+            self.append(start, payload);
+        } else if self.ahead_len + payload.len() <= TCP_OUT_OF_ORDER_LIMIT {
+            let known = self.ahead.get(&start).map_or(0, Vec::len);
+            if payload.len() > known {
+                self.ahead_len += payload.len() - known;
+                self.ahead.insert(start, payload.to_vec());
+            }
+        }
+    }
+
+    /// Appends what is new of `payload`, which starts at or before the end.
+    fn append(&mut self, start: u64, payload: &[u8]) {
+        let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
+        if let Some(new) = payload.get(known..) {
+            self.ready.extend_from_slice(new);
+            self.next += new.len() as u64;
+        }
+    }
+}
