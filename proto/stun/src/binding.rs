@@ -4,6 +4,8 @@
 //! alone. An answer is at most [`MAX_GROWTH_BYTES`] longer than its request, and goes only to an
 //! address that a request can have come from.
 //!
+//! [`MAX_GROWTH_BYTES`]: crate::defaults::MAX_GROWTH_BYTES
+//!
 //! It obeys neither RESPONSE-ADDRESS nor CHANGE-REQUEST of RFC 3489, and answers 420 to both: the
 //! first would aim answers at third parties, the second needs a second address.
 
@@ -12,10 +14,6 @@ use machine::{AddressClass, Endpoint};
 use crate::attribute::{UNDERSTOOD, error_code};
 use crate::message::Error;
 use crate::{Builder, Class, ErrorCode, Message, Method};
-
-/// How much longer than its request an answer is at most: an empty request with one unknown
-/// attribute of 4 bytes is answered by an ERROR-CODE of 28 and UNKNOWN-ATTRIBUTES of 8.
-pub const MAX_GROWTH_BYTES: usize = 32;
 
 /// Answers the Binding request `bytes` that came from `remote`, into `answer`, whose contents are
 /// dropped. Says whether there is an answer: to anything else there is none.

@@ -44,3 +44,7 @@ pub const MAX_UNKNOWN_ATTRIBUTES: usize = 32;
 /// between two requests. A server that never accepts a nonce that it just gave is broken or an
 /// attacker's.
 pub const MAX_CHALLENGES: u32 = 4;
+
+/// How much longer than its request an answer of the Binding server is at most: a request with one
+/// unknown attribute of 4 bytes is answered by an ERROR-CODE of 28 and UNKNOWN-ATTRIBUTES of 8.
+pub const MAX_GROWTH_BYTES: usize = 32;

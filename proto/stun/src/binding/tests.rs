@@ -1,7 +1,8 @@
 use machine::Endpoint;
 use proptest::prelude::*;
 
-use super::{MAX_GROWTH_BYTES, answer};
+use super::answer;
+use crate::defaults::MAX_GROWTH_BYTES;
 use crate::{AttributeType, Builder, Class, Message, Method, TransactionId};
 
 const ID: TransactionId = TransactionId(*b"transaction!");

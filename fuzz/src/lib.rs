@@ -1,0 +1,8 @@
+//! The bodies of the fuzz targets, one function each over arbitrary bytes.
+//!
+//! A body panics when a promise is broken: that nothing from the network panics, that what is written
+//! is read back the same, that answers stay small. `src/bin/` gives each to libFuzzer, and the
+//! workspace's own tests replay `seeds/<target>/` through it, so this module uses nothing of
+//! libFuzzer.
+
+pub mod stun_message;
