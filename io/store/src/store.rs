@@ -1,0 +1,295 @@
+//! Accounts and bindings.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use crypto::{Secret, scram};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::defaults::BINDING_MAX_LEN;
+use crate::keys::{SCRAM_HASHES, scram_name};
+use crate::{Address, DigestAlgorithm, Error, Keys, ScramKeys, UserForm, folder, schema};
+
+/// The accounts and bindings of one data folder; cheap to clone, and every call may wait for the
+/// disk.
+#[derive(Clone, Debug)]
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+    path: PathBuf,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its address.
+    pub address: Address,
+    /// When it was added, in seconds since 1970.
+    pub created_secs: u64,
+    /// When its password was set last, in seconds since 1970.
+    pub changed_secs: u64,
+}
+
+/// What a registrar wants to find again after a restart, opaque to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The address of record.
+    pub aor: String,
+    /// The registrar's own form of the bindings.
+    pub state: Vec<u8>,
+    /// When the last of them ends, in seconds since 1970.
+    pub expires_secs: u64,
+}
+
+impl Store {
+    /// Opens the store in `folder`; makes both when they are missing.
+    ///
+    /// # Errors
+    /// [`Error`] says which file cannot be used and why.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = folder::prepare(folder)?;
+        let connection = Connection::open(&path)?;
+        Self::prepared(connection, path)
+    }
+
+    /// A store that lives and dies with the process, for tests and demonstrations.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if SQLite cannot.
+    pub fn in_memory() -> Result<Self, Error> {
+        Self::prepared(Connection::open_in_memory()?, PathBuf::from(":memory:"))
+    }
+
+    fn prepared(mut connection: Connection, path: PathBuf) -> Result<Self, Error> {
+        schema::prepare(&mut connection, &path)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path })
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::Password`].
+    pub fn add(&self, address: &Address, password: &str) -> Result<(), Error> {
+        let keys = Keys::derive(address, password)?;
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let now = unix_secs();
+        let added = transaction.execute(
+            "INSERT INTO accounts (local, domain, created_secs, changed_secs)
+             VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO NOTHING",
+            params![address.local(), address.domain(), now],
+        )?;
+        if added == 0 {
+            return Err(Error::Exists(address.clone()));
+        }
+        let account = transaction.last_insert_rowid();
+        write_keys(&transaction, account, &keys)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Sets another password.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::Password`].
+    pub fn set_password(&self, address: &Address, password: &str) -> Result<(), Error> {
+        let keys = Keys::derive(address, password)?;
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let account = transaction
+            .query_row(
+                "UPDATE accounts SET changed_secs = ?3 WHERE local = ?1 AND domain = ?2
+                 RETURNING id",
+                params![address.local(), address.domain(), unix_secs()],
+                |row| row.get::<_, i64>(0),
+            )
+            .optional()?
+            .ok_or_else(|| Error::NoSuchAccount(address.clone()))?;
+        write_keys(&transaction, account, &keys)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Removes an account with its keys.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`].
+    pub fn remove(&self, address: &Address) -> Result<(), Error> {
+        let removed = self.lock().execute(
+            "DELETE FROM accounts WHERE local = ?1 AND domain = ?2",
+            params![address.local(), address.domain()],
+        )?;
+        if removed == 0 { Err(Error::NoSuchAccount(address.clone())) } else { Ok(()) }
+    }
+
+    /// Every account, by domain and then by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT local, domain, created_secs, changed_secs FROM accounts
+             ORDER BY domain, local",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let (local, domain) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+            Ok((local, domain, row.get(2)?, row.get(3)?))
+        })?;
+        let mut accounts = Vec::new();
+        for row in rows {
+            let (local, domain, created_secs, changed_secs) = row?;
+            // What no version of ours wrote cannot log in, and is not shown.
+            if let Ok(address) = Address::new(&local, &domain) {
+                accounts.push(Account { address, created_secs, changed_secs });
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Whether there is such an account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn exists(&self, address: &Address) -> Result<bool, Error> {
+        Ok(self.account(&self.lock(), address)?.is_some())
+    }
+
+    /// Every key of an account; `None` if there is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn keys(&self, address: &Address) -> Result<Option<Keys>, Error> {
+        let connection = self.lock();
+        let Some(account) = self.account(&connection, address)? else { return Ok(None) };
+        Ok(Some(Keys {
+            digests: digest_keys(&connection, account)?,
+            scram: scram_keys(&connection, account)?,
+        }))
+    }
+
+    /// Keeps the bindings of one address of record; an empty state forgets them.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Database`].
+    pub fn save_binding(&self, binding: &Binding) -> Result<(), Error> {
+        if binding.state.len() > BINDING_MAX_LEN {
+            return Err(Error::TooLarge(binding.state.len()));
+        }
+        let connection = self.lock();
+        if binding.state.is_empty() {
+            connection.execute("DELETE FROM bindings WHERE aor = ?1", params![binding.aor])?;
+            return Ok(());
+        }
+        connection.execute(
+            "INSERT INTO bindings (aor, state, expires_secs) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET state = excluded.state, expires_secs = excluded.expires_secs",
+            params![binding.aor, binding.state, binding.expires_secs],
+        )?;
+        Ok(())
+    }
+
+    /// The bindings that live at `now_secs` (since 1970), by address of record; forgets the others.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn bindings(&self, now_secs: u64) -> Result<Vec<Binding>, Error> {
+        let connection = self.lock();
+        connection.execute("DELETE FROM bindings WHERE expires_secs <= ?1", params![now_secs])?;
+        let mut statement = connection
+            .prepare_cached("SELECT aor, state, expires_secs FROM bindings ORDER BY aor")?;
+        let rows = statement.query_map([], |row| {
+            Ok(Binding { aor: row.get(0)?, state: row.get(1)?, expires_secs: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn account(&self, connection: &Connection, address: &Address) -> Result<Option<i64>, Error> {
+        let mut statement = connection
+            .prepare_cached("SELECT id FROM accounts WHERE local = ?1 AND domain = ?2")?;
+        let id = statement
+            .query_row(params![address.local(), address.domain()], |row| row.get(0))
+            .optional()?;
+        Ok(id)
+    }
+
+    /// A panic elsewhere leaves no transaction open: it is rolled back as it unwinds.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_keys(transaction: &Transaction<'_>, account: i64, keys: &Keys) -> Result<(), Error> {
+    for (algorithm, form, key) in &keys.digests {
+        transaction.execute(
+            "INSERT OR REPLACE INTO digest_keys (account, algorithm, form, key)
+             VALUES (?1, ?2, ?3, ?4)",
+            params![account, algorithm.name(), form.name(), key.reveal()],
+        )?;
+    }
+    for (hash, keys) in &keys.scram {
+        transaction.execute(
+            "INSERT OR REPLACE INTO scram_keys
+             (account, mechanism, salt, iterations, stored_key, server_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                account,
+                scram_name(*hash),
+                keys.salt,
+                keys.iterations,
+                keys.stored_key.reveal(),
+                keys.server_key.reveal()
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn digest_keys(
+    connection: &Connection,
+    account: i64,
+) -> Result<Vec<(DigestAlgorithm, UserForm, Secret)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM digest_keys WHERE account = ?1 AND algorithm = ?2 AND form = ?3",
+    )?;
+    let mut keys = Vec::new();
+    for algorithm in DigestAlgorithm::ALL {
+        for form in UserForm::ALL {
+            let wanted = params![account, algorithm.name(), form.name()];
+            let key = statement.query_row(wanted, |row| row.get::<_, Vec<u8>>(0)).optional()?;
+            keys.extend(key.map(|key| (algorithm, form, Secret::new(key))));
+        }
+    }
+    Ok(keys)
+}
+
+fn scram_keys(
+    connection: &Connection,
+    account: i64,
+) -> Result<Vec<(scram::Hash, ScramKeys)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT salt, iterations, stored_key, server_key FROM scram_keys
+         WHERE account = ?1 AND mechanism = ?2",
+    )?;
+    let mut keys = Vec::new();
+    for hash in SCRAM_HASHES {
+        let found = statement.query_row(params![account, scram_name(hash)], |row| {
+            Ok(ScramKeys {
+                salt: row.get(0)?,
+                iterations: row.get(1)?,
+                stored_key: Secret::new(row.get::<_, Vec<u8>>(2)?),
+                server_key: Secret::new(row.get::<_, Vec<u8>>(3)?),
+            })
+        });
+        keys.extend(found.optional()?.map(|found| (hash, found)));
+    }
+    Ok(keys)
+}
+
+fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
