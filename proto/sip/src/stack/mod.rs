@@ -281,12 +281,12 @@ impl Stack {
                 }
                 Signal::Opened { flow } => {
                     for transaction in self.waiting.remove(&flow.id).unwrap_or_default() {
-                        self.opened(now, transaction, flow);
+                        self.client_start(now, transaction, flow);
                     }
                 }
                 Signal::OpenFailed { conn } => {
                     for transaction in self.waiting.remove(&conn).unwrap_or_default() {
-                        self.open_failed(now, transaction);
+                        self.client_next(now, transaction, Failure::Connection);
                     }
                 }
                 Signal::Lost { flow } => {
@@ -300,20 +300,6 @@ impl Stack {
                     self.events.push_back(Event::KeepaliveDue { flow });
                 }
             }
-        }
-    }
-
-    fn opened(&mut self, now: Now, transaction: TransactionId, flow: Flow) {
-        if self.clients.contains_key(&transaction) {
-            self.client_start(now, transaction, flow);
-        } else {
-            self.server_resend(transaction, flow);
-        }
-    }
-
-    fn open_failed(&mut self, now: Now, transaction: TransactionId) {
-        if self.clients.contains_key(&transaction) {
-            self.client_next(now, transaction, Failure::Connection);
         }
     }
 

@@ -114,14 +114,6 @@ impl Stack {
         self.server_act(now, id, actions);
     }
 
-    /// The connection for a response is open.
-    pub(super) fn server_resend(&mut self, id: TransactionId, flow: Flow) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        server.reply = flow;
-        let bytes = server.last.clone();
-        self.stats.sent += u64::from(self.transports.send(&flow, &bytes).is_ok());
-    }
-
     fn server_act(&mut self, now: Now, id: TransactionId, actions: Actions) {
         for action in actions {
             match action {
@@ -153,16 +145,14 @@ impl Stack {
         let Some(fallback) = server.fallback.filter(|to| to.transport == Transport::Tcp) else {
             return;
         };
-        match self.transports.route(now, fallback) {
-            Ok(Route::Ready(flow)) => self.server_resend(id, flow),
-            Ok(Route::Opening(conn)) => {
-                let waiting = self.waiting.entry(conn).or_default();
-                if !waiting.contains(&id) {
-                    waiting.push(id);
-                }
-            }
-            Err(_) => {}
-        }
+        // What is sent over a connection that still opens waits in its queue.
+        let conn = match self.transports.route(now, fallback) {
+            Ok(Route::Ready(flow)) => flow.id,
+            Ok(Route::Opening(conn)) => conn,
+            Err(_) => return,
+        };
+        server.reply.id = conn;
+        self.stats.sent += u64::from(self.transports.send(&server.reply, &server.last).is_ok());
     }
 
     fn server_end(&mut self, id: TransactionId, unacknowledged: bool) {
