@@ -28,6 +28,11 @@ pub const PATIENCE: Duration = Duration::from_millis(39_500);
 /// Two round trips across a continent.
 pub const NOMINATION_PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long the controlling agent waits for the answer to a nomination before it nominates the same
+/// pair by a new check. The pair is known to work, so silence is loss, and the doubling time-outs of
+/// one transaction would take half a minute to notice.
+pub const RENOMINATE: Duration = Duration::from_secs(2);
+
 /// Tr, the longest silence on a selected pair (RFC 8445 §11).
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
 

@@ -172,32 +172,15 @@ impl Explanation {
         self.pairs.iter().filter(|pair| pair.checks_sent > 0).count()
     }
 
-    /// One sentence a line, for people.
+    /// One sentence a line, for people: what happened, what would have helped, then each pair.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        words.extend(self.reason.map(|reason| reason.to_string()));
-        words
+        crate::words::of(self)
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words().join("\n"))
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLocalCandidates => f.write_str("this side has no address to offer"),
-            Self::NoRemoteCandidates => {
-                f.write_str("the other side gave no address that can be used")
-            }
-            Self::NoPairs => f.write_str("no address of this side fits one of the other side"),
-            Self::NoPairWorked { stream, component } => {
-                write!(f, "no path worked for component {component} of stream {stream}")
-            }
-        }
     }
 }

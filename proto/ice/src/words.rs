@@ -1,0 +1,157 @@
+//! An [`Explanation`] in words.
+
+use std::fmt;
+
+use machine::{AddressClass, Icmp};
+
+use crate::explain::{Explanation, Fate, Ignored, PairReport, Pruned, Reason, Role};
+use crate::{Candidate, CandidateKind};
+
+/// One sentence a line: what happened, what would have helped, then each pair.
+pub(crate) fn of(explanation: &Explanation) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(explanation.reason.map(|reason| format!("No path: {reason}.")));
+    words.push(effort(explanation));
+    words.extend(hints(explanation));
+    words.extend(explanation.pairs.iter().map(pair));
+    words.extend(
+        explanation.ignored.iter().map(|(_, candidate, why)| {
+            format!("{candidate} of the other side was not used: {why}.")
+        }),
+    );
+    words
+}
+
+fn effort(explanation: &Explanation) -> String {
+    let role = match explanation.role {
+        Role::Controlling => "this side chooses the path",
+        Role::Controlled => "the other side chooses the path",
+    };
+    let (tried, sent) = (explanation.pairs_tried(), explanation.checks_sent);
+    let received = explanation.checks_received;
+    format!("{tried} pairs were tried with {sent} checks, {received} checks came in; {role}.")
+}
+
+/// What the pattern of failures suggests.
+fn hints(explanation: &Explanation) -> Vec<String> {
+    let mut hints = Vec::new();
+    let Some(reason) = explanation.reason else { return hints };
+    if explanation.checks_refused > 0 {
+        hints.push(format!(
+            "{} checks came in with wrong credentials: something else than the other side of this \
+             call sends here.",
+            explanation.checks_refused
+        ));
+    }
+    if !matches!(reason, Reason::NoPairWorked { .. }) {
+        return hints;
+    }
+    let fates = || explanation.pairs.iter().map(|pair| &pair.fate);
+    if fates().any(|fate| *fate == Fate::NoAnswer { heard: true }) {
+        hints.push(
+            "Only one direction works: checks of the other side arrive here, the answers to ours \
+             do not come back."
+                .to_owned(),
+        );
+    }
+    let reflexive = |side: &[(usize, Candidate)]| {
+        side.iter().any(|(_, candidate)| candidate.kind == CandidateKind::ServerReflexive)
+    };
+    let only_private = |side: &[(usize, Candidate)]| {
+        !side.is_empty() && side.iter().all(|(_, c)| !AddressClass::of(c.endpoint.ip()).is_public())
+    };
+    if only_private(&explanation.local) {
+        hints.push(
+            "This side offered private addresses only: a STUN server would have told its outside \
+             address."
+                .to_owned(),
+        );
+    }
+    if only_private(&explanation.remote) {
+        hints.push("The other side gave private addresses only.".to_owned());
+    }
+    if reflexive(&explanation.local) && reflexive(&explanation.remote) {
+        hints.push(
+            "Both sides know their outside addresses and no packet got through: one NAT at least \
+             maps every destination anew, or a firewall stops UDP. A relay (TURN) would have helped."
+                .to_owned(),
+        );
+    }
+    hints
+}
+
+fn pair(pair: &PairReport) -> String {
+    let PairReport { local, remote, fate, component, .. } = pair;
+    let sent = match pair.checks_sent {
+        0 => String::new(),
+        1 => " (1 check)".to_owned(),
+        n => format!(" ({n} checks)"),
+    };
+    format!(
+        "component {component}: {local} [{}] to {remote} [{}]: {fate}{sent}.",
+        local.origin, remote.origin
+    )
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLocalCandidates => f.write_str("this side has no address to offer"),
+            Self::NoRemoteCandidates => {
+                f.write_str("the other side gave no address that can be used")
+            }
+            Self::NoPairs => f.write_str("no address of this side fits one of the other side"),
+            Self::NoPairWorked { stream, component } => {
+                write!(f, "no pair of component {component} of stream {stream} worked")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pruned(Pruned::Redundant { with }) => {
+                write!(f, "not tried, it takes the way of pair {with}")
+            }
+            Self::Pruned(Pruned::Limit) => f.write_str("not tried, there were too many pairs"),
+            Self::NotTried => f.write_str("not tried, its turn did not come"),
+            Self::Trying => f.write_str("being tried"),
+            Self::Selected => f.write_str("works, and was chosen"),
+            Self::Works => f.write_str("works"),
+            Self::Superseded => f.write_str("given up, another pair was chosen"),
+            Self::NoAnswer { heard: false } => f.write_str("no answer"),
+            Self::NoAnswer { heard: true } => {
+                f.write_str("one direction only, checks came in on it and no answer did")
+            }
+            Self::Unreachable(icmp) => write!(f, "no answer, {}", icmp_words(*icmp)),
+            Self::WrongAddress { from, to } => {
+                write!(f, "the answer came from {from} to {to}, not the way that was asked")
+            }
+            Self::Refused { code } => write!(f, "refused by the other side with {code}"),
+        }
+    }
+}
+
+fn icmp_words(icmp: Icmp) -> String {
+    match icmp {
+        Icmp::PortUnreachable => "nobody listens there".to_owned(),
+        Icmp::HostUnreachable => "the host cannot be reached".to_owned(),
+        Icmp::NetworkUnreachable => "there is no route to it".to_owned(),
+        Icmp::Prohibited => "a filter forbids it".to_owned(),
+        Icmp::TooBig { mtu } => format!("the path takes {mtu} bytes at most"),
+        Icmp::TimeExceeded => "it is too many hops away".to_owned(),
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(transport) => write!(f, "only UDP is checked, this is {transport:?}"),
+            Self::Component => f.write_str("there is no such component"),
+            Self::Address => f.write_str("nothing can be sent to such an address"),
+            Self::Foundation => f.write_str("its foundation is empty or too long"),
+            Self::Limit => f.write_str("there were too many"),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Two agents back to back, in virtual time.
+
+#![expect(clippy::unwrap_used, reason = "the world of these tests is made of literals")]
+
+mod basics;
+mod failure;
+mod limits;
+mod nat;
+mod operations;
+mod refusals;
+mod restart;
+mod roles;
+mod world;
