@@ -101,3 +101,16 @@ pub const NONCES: usize = 65_536;
 
 /// Realms that a client keeps challenges of: its own server, and the proxies of one path.
 pub const AUTH_REALMS: usize = 8;
+
+// ---- what a message may hold ----
+
+/// Bytes of a Request-URI; above, 414 (RFC 3261 §21.4.14 leaves the number to us). What telephones
+/// and gateways write stays below 300.
+pub const MAX_URI_BYTES: usize = 2048;
+/// Header fields, and hops in Via; above, 513. A request may take 255 hops (RFC 3261 §20.22), each
+/// of which may add a Via and a Record-Route in a field of its own.
+pub const MAX_HEADERS: usize = 600;
+/// Bytes of one header field; above, 513. Long Identity tokens and lists of routes fit.
+pub const MAX_HEADER_BYTES: usize = 8192;
+/// Bytes of a body; above, 413. Whatever fits into a message.
+pub const MAX_BODY_BYTES: usize = MAX_MESSAGE_BYTES;

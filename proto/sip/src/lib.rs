@@ -6,6 +6,7 @@
 //! | [`headers`], [`header`] | the header section as an ordered list; typed values, a concept a file |
 //! | [`uri`] | [`Uri`]: `sip`, `sips`, `tel`; comparison by RFC 3261 §19.1.4 |
 //! | [`method`], [`status`] | [`Method`], [`Status`] |
+//! | [`validate`] | what is wrong with a message, and which status is owed |
 //! | [`auth`] | digest authentication, both sides |
 //! | [`framing`] | messages and keepalives out of a byte stream |
 //! | [`transaction`] | the four machines of RFC 3261 §17 |
@@ -29,6 +30,7 @@ pub mod transaction;
 pub mod transport;
 pub mod ua;
 pub mod uri;
+pub mod validate;
 
 mod host;
 mod parse;
