@@ -56,6 +56,11 @@ macro_rules! targets {
 }
 
 targets! {
+    call_sdp,
+    rtp_session,
+    sdp_description,
+    sip_message,
+    sip_stream,
     stun_message,
 }
 

@@ -1,0 +1,7 @@
+//! What the peers' tests share.
+
+pub(crate) mod need;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod sound;

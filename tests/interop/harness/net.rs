@@ -1,0 +1,215 @@
+//! Networks of Linux namespaces: a host is a namespace, a wire a veth pair.
+//!
+//! Names carry this process's id and a number, so that tests run side by side and a later run can
+//! sweep up what a killed one left.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{fs, process};
+
+/// A host: a namespace that lives as long as this value.
+pub(crate) struct Host {
+    namespace: String,
+}
+
+/// The core, Alice and Bob on one wire, with both IP versions and no NAT.
+pub(crate) struct Lan {
+    pub core: Host,
+    pub alice: Host,
+    pub bob: Host,
+}
+
+/// The core in public, Alice and Bob each behind a NAT of their own.
+pub(crate) struct TwoNats {
+    pub core: Host,
+    pub alice: Host,
+    pub bob: Host,
+    _routers: [Host; 2],
+}
+
+/// What a router does to UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nat {
+    /// Endpoint-independent mapping that keeps ports; address- and port-dependent filtering.
+    PortRestricted,
+    /// Address- and port-dependent mapping to random ports, and filtering.
+    Symmetric,
+}
+
+impl Lan {
+    pub(crate) const CORE: &str = "10.77.0.2";
+    pub(crate) const ALICE: &str = "10.77.0.11";
+    pub(crate) const BOB: &str = "10.77.0.12";
+    pub(crate) const CORE_V6: &str = "fd77::2";
+
+    pub(crate) fn new() -> Self {
+        let net = Name::new();
+        let core = Host::new(&net, "core");
+        let [alice, bob] = [Host::new(&net, "alice"), Host::new(&net, "bob")];
+        core.bridge("br0", &["10.77.0.2/24", "fd77::2/64"]);
+        for (host, n) in [(&alice, 11), (&bob, 12)] {
+            core.plug("br0", host);
+            host.address("eth0", &format!("10.77.0.{n}/24"));
+            host.address("eth0", &format!("fd77::{n}/64"));
+            host.ip(&format!("route add default via {}", Self::CORE));
+        }
+        Self { core, alice, bob }
+    }
+}
+
+impl TwoNats {
+    pub(crate) const CORE: &str = "198.51.100.10";
+    pub(crate) const BOB: &str = "192.168.2.100";
+
+    pub(crate) fn new(alices: Nat, bobs: Nat) -> Self {
+        let net = Name::new();
+        let core = Host::new(&net, "core");
+        core.bridge("br0", &["198.51.100.10/24"]);
+        let behind = |n: u8, name: &str, nat: Nat| {
+            let router = Host::new(&net, &format!("{name}-nat"));
+            let host = Host::new(&net, name);
+            core.plug("br0", &router);
+            router.address("eth0", &format!("198.51.100.{n}/24"));
+            router.set("net/ipv4/ip_forward", "1");
+            router.bridge("lan", &[&format!("192.168.{n}.1/24")]);
+            router.plug("lan", &host);
+            host.address("eth0", &format!("192.168.{n}.100/24"));
+            host.ip(&format!("route add default via 192.168.{n}.1"));
+            router.translate(nat);
+            (router, host)
+        };
+        let (first, alice) = behind(1, "alice", alices);
+        let (second, bob) = behind(2, "bob", bobs);
+        Self { core, alice, bob, _routers: [first, second] }
+    }
+}
+
+impl Host {
+    fn new(net: &Name, name: &str) -> Self {
+        let namespace = format!("{}-{name}", net.0);
+        run(Command::new("ip").args(["netns", "add", &namespace]));
+        let host = Self { namespace };
+        host.ip("link set lo up");
+        // Addresses of IPv6 are used at once, without looking for duplicates first.
+        host.set("net/ipv6/conf/all/accept_dad", "0");
+        host.set("net/ipv6/conf/default/accept_dad", "0");
+        host
+    }
+
+    /// `program` on this host, with a bounded life.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let bounded = super::process::bounded(program);
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]);
+        command.arg(bounded.get_program()).args(bounded.get_args());
+        command
+    }
+
+    fn ip(&self, arguments: &str) {
+        run(Command::new("ip").args(["-n", &self.namespace]).args(arguments.split(' ')));
+    }
+
+    fn set(&self, variable: &str, value: &str) {
+        let write = format!("echo {value} > /proc/sys/{variable}");
+        run(Command::new("ip").args(["netns", "exec", &self.namespace, "sh", "-c", &write]));
+    }
+
+    fn bridge(&self, name: &str, addresses: &[&str]) {
+        self.ip(&format!("link add {name} type bridge forward_delay 0"));
+        for address in addresses {
+            self.address(name, address);
+        }
+        self.ip(&format!("link set {name} up"));
+    }
+
+    fn address(&self, interface: &str, address: &str) {
+        let duplicates = if address.contains(':') { " nodad" } else { "" };
+        self.ip(&format!("address add {address} dev {interface}{duplicates}"));
+    }
+
+    /// A wire from the bridge `bridge` of this host to `eth0` of `host`.
+    fn plug(&self, bridge: &str, host: &Self) {
+        static WIRES: AtomicU32 = AtomicU32::new(0);
+        let port = format!("p{}", WIRES.fetch_add(1, Ordering::Relaxed));
+        self.ip(&format!("link add {port} type veth peer name eth0 netns {}", host.namespace));
+        self.ip(&format!("link set {port} master {bridge} up"));
+        host.ip("link set eth0 up");
+    }
+
+    /// Makes this router a NAT from `lan` to `eth0`.
+    fn translate(&self, nat: Nat) {
+        let masquerade = match nat {
+            Nat::PortRestricted => "masquerade",
+            Nat::Symmetric => "masquerade fully-random",
+        };
+        // A packet from outside that no mapping expects is dropped before the router itself can take
+        // it: a connection entry of its own would hold the port that the inside is about to use.
+        let rules = format!(
+            "table ip wayleave {{
+               chain out {{
+                 type nat hook postrouting priority srcnat;
+                 oifname eth0 {masquerade}
+               }}
+               chain through {{
+                 type filter hook forward priority filter; policy drop;
+                 ct state established,related accept
+                 iifname lan accept
+               }}
+               chain to_itself {{
+                 type filter hook input priority filter;
+                 iifname eth0 ct state new drop
+               }}
+             }}"
+        );
+        let file = std::env::temp_dir().join(format!("{}.nft", self.namespace));
+        fs::write(&file, rules).expect("a temporary file");
+        run(Command::new("ip")
+            .args(["netns", "exec", &self.namespace, "nft", "--file"])
+            .arg(&file));
+        let _ = fs::remove_file(&file);
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        remove(&self.namespace);
+    }
+}
+
+/// The common beginning of one network's names.
+struct Name(String);
+
+impl Name {
+    fn new() -> Self {
+        static SWEPT: Once = Once::new();
+        static NETS: AtomicU32 = AtomicU32::new(0);
+        SWEPT.call_once(sweep);
+        Self(format!("wl{}x{}", process::id(), NETS.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// Removes the namespaces of processes that are no more.
+fn sweep() {
+    let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    for line in String::from_utf8_lossy(&list.stdout).lines() {
+        let Some(name) = line.split_whitespace().next() else { continue };
+        let id = name.strip_prefix("wl").and_then(|rest| rest.split_once('x')).map(|(id, _)| id);
+        let Some(id) = id.filter(|id| id.parse::<u32>().is_ok()) else { continue };
+        if !Path::new("/proc").join(id).exists() {
+            remove(name);
+        }
+    }
+}
+
+fn remove(namespace: &str) {
+    let _ = Command::new("ip").args(["netns", "delete", namespace]).stderr(Stdio::null()).status();
+}
+
+/// Runs a command that must succeed.
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}

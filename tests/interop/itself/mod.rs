@@ -1,0 +1,116 @@
+//! Our own program against itself on real sockets: on loopback and between namespaces, IPv4 and
+//! IPv6, through NATs; what was recorded is what was played.
+
+use serde_json::Value;
+
+use crate::harness::need::available;
+use crate::harness::net::{Host, Lan, Nat, TwoNats};
+use crate::harness::program::{Call, Core, Phone, address};
+use crate::harness::sound::{read, share_heard, write_speech};
+
+/// Longer than either voice speaks.
+const TALK: &str = "9s";
+
+/// The share of what was said that must have been heard: on a loaded machine a jitter buffer may
+/// give up a little.
+const HEARD: f64 = 0.9;
+
+/// Alice calls Bob over the core at `server`, both speak, and both recordings are compared with what
+/// was played. Gives Alice's `path` event.
+fn alice_calls_bob(
+    alice: Option<&Host>,
+    bob: Option<&Host>,
+    server: &str,
+    flags: &[&str],
+) -> Value {
+    let mut bob = Phone::new(bob, "bob", &["answer", "--once"], server)
+        .with(flags)
+        .playing(|file| write_speech(file, "bob"))
+        .start();
+    bob.event("registered");
+    let target = format!("sip:{}", address("bob"));
+    let mut alice = Phone::new(alice, "alice", &["call", &target], server)
+        .with(flags)
+        .with(&["--duration", TALK])
+        .playing(|file| write_speech(file, "alice"))
+        .start();
+    let path = alice.event("path");
+    let (alice, bob) = (alice.succeed(), bob.succeed());
+    assert_hears("bob", &bob, &alice);
+    assert_hears("alice", &alice, &bob);
+    path
+}
+
+fn assert_hears(name: &str, listener: &Call, speaker: &Call) {
+    let share = share_heard(&read(&speaker.played), &read(&listener.heard));
+    assert!(share >= HEARD, "{name} heard {share} of what was said");
+}
+
+fn on_a_lan(core_ip: &str, transport: &str) -> Value {
+    let lan = Lan::new();
+    let core = Core::start(Some(&lan.core), &[core_ip], &[]);
+    core.add_users(&["alice", "bob"]);
+    let flags = ["--transport", transport];
+    let path = alice_calls_bob(Some(&lan.alice), Some(&lan.bob), core_ip, &flags);
+    core.stop();
+    path
+}
+
+fn through_nats(alices: Nat, bobs: Nat) -> Value {
+    let net = TwoNats::new(alices, bobs);
+    let core = Core::start(Some(&net.core), &[TwoNats::CORE], &[]);
+    core.add_users(&["alice", "bob"]);
+    let path = alice_calls_bob(Some(&net.alice), Some(&net.bob), TwoNats::CORE, &[]);
+    core.stop();
+    path
+}
+
+#[test]
+fn calls_over_udp() {
+    if available(&["ip"]) {
+        on_a_lan(Lan::CORE, "udp");
+    }
+}
+
+#[test]
+fn calls_over_tcp() {
+    if available(&["ip"]) {
+        on_a_lan(Lan::CORE, "tcp");
+    }
+}
+
+#[test]
+fn calls_over_ipv6() {
+    if available(&["ip"]) {
+        on_a_lan(Lan::CORE_V6, "udp");
+    }
+}
+
+#[test]
+fn calls_through_two_nats() {
+    if available(&["ip", "nft"]) {
+        let path = through_nats(Nat::PortRestricted, Nat::PortRestricted);
+        assert_eq!(path["relayed"], false, "{path}");
+    }
+}
+
+/// Without a relay these two cannot meet: the call ends with exit code 15 and an explanation.
+#[test]
+fn says_why_two_nats_cannot_meet() {
+    if !available(&["ip", "nft"]) {
+        return;
+    }
+    let net = TwoNats::new(Nat::PortRestricted, Nat::Symmetric);
+    let core = Core::start(Some(&net.core), &[TwoNats::CORE], &[]);
+    core.add_users(&["alice", "bob"]);
+    let mut bob = Phone::new(Some(&net.bob), "bob", &["answer"], TwoNats::CORE).start();
+    bob.event("registered");
+    let target = format!("sip:{}", address("bob"));
+    let mut alice =
+        Phone::new(Some(&net.alice), "alice", &["call", &target], TwoNats::CORE).start();
+    let explanation = alice.event("explain");
+    assert!(explanation["causes"].as_array().is_some_and(|c| !c.is_empty()), "{explanation}");
+    assert_eq!(alice.finish().0, Some(15));
+    assert_eq!(bob.interrupt(), Some(130));
+    core.stop();
+}
