@@ -4,6 +4,7 @@
 //! bound on demand, connections, TLS with its channel bindings, DNS, interface changes, ICMP
 //! errors, backpressure, and questions.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,22 @@ impl<E, Q> Output<E, Q> {
             Self::Ask { id, question: q } => Output::Ask { id, question: question(q) },
             Self::Close { id } => Output::Close { id },
             Self::Event(e) => Output::Event(event(e)),
+        }
+    }
+}
+
+impl<E> Output<E, Infallible> {
+    /// Tells a part's events from what it wants done, for machines made of parts: `Err` is the
+    /// event.
+    ///
+    /// # Errors
+    /// The event.
+    pub fn split<E2, Q2>(self) -> Result<Output<E2, Q2>, E> {
+        match self {
+            Self::Event(event) => Err(event),
+            other => {
+                Ok(other.map(|_| unreachable!("events are split off"), |never| match never {}))
+            }
         }
     }
 }

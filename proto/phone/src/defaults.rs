@@ -1,0 +1,28 @@
+//! Every limit and timeout of this crate, each with its reason.
+
+use std::time::Duration;
+
+use stun::Timing;
+
+/// Calls at a time, ringing ones included. A person takes one; the rest is for transfers and for
+/// not being blocked by a flood: one more is answered 486.
+pub const MAX_CALLS: usize = 16;
+
+/// Accounts of one phone.
+pub const MAX_ACCOUNTS: usize = 8;
+
+/// A keepalive over UDP is sent at 0, 0.5, 1.5 and 3.5 s and given up after 8 s.
+///
+/// RFC 5626 §4.4.2 would have the default of STUN, 39.5 s, in which nobody can call us. A flow that
+/// is silent for 8 s is registered anew, which costs two requests if it was alive.
+pub const KEEPALIVE_TIMING: Timing = Timing {
+    rto: Duration::from_millis(500),
+    transmissions: 4,
+    last_wait: Duration::from_millis(4500),
+};
+
+/// How often a call reports its quality while it lasts.
+pub const MEDIA_REPORT: Duration = Duration::from_secs(1);
+
+/// How long a phone that was told to stop waits for its BYE and its unregistration to be answered.
+pub const STOP_LIMIT: Duration = Duration::from_secs(4);

@@ -1,0 +1,476 @@
+//! The phone: its verbs, and the joining of its parts.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use call::Call;
+use call::media::Source;
+use connect::Connect;
+use machine::{
+    Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
+    Transport,
+};
+use sip::transport::Flow;
+use sip::ua::{self, UserAgent};
+use sip::{Host, SipUri, Status};
+
+use crate::config::{Account, Config, Uri};
+use crate::defaults;
+use crate::event::{By, CallId, EndReason, Event};
+use crate::keepalive::{Keepalives, Outcome};
+use crate::session::{Next, Session};
+
+/// Ids of signalling sockets and look-ups.
+const SIGNALLING: u16 = 1;
+/// Ids of media sockets.
+const PATHS: u16 = 2;
+
+/// A user agent: registrations, calls and their media.
+#[derive(Debug)]
+pub struct Phone {
+    pub(crate) config: Config,
+    pub(crate) agent: UserAgent,
+    pub(crate) connect: Connect,
+    pub(crate) keepalives: Keepalives,
+    /// The configuration's accounts, as the user agent names them.
+    pub(crate) accounts: Vec<ua::AccountId>,
+    /// How the core of each account is reached, while it is registered.
+    pub(crate) flows: Vec<Option<Flow>>,
+    pub(crate) sessions: BTreeMap<CallId, Session>,
+    /// Accounts whose removal is under way.
+    pub(crate) unregistering: BTreeSet<usize>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) outputs: Outputs<Event, Infallible>,
+    entropy: Entropy,
+    next_call: u64,
+    timers: Timers<Timer>,
+    listening: bool,
+    stopping: bool,
+    scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The time for a peaceful end is up.
+    Stop,
+}
+
+/// Why a call was not begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The configuration has no such account.
+    #[error("there is no account {0}")]
+    NoAccount(usize),
+    /// As many calls as are allowed.
+    #[error("{0} calls at a time are the limit")]
+    TooMany(usize),
+    /// The phone is being stopped.
+    #[error("the phone is being stopped")]
+    Stopping,
+    /// No path can be looked for.
+    #[error(transparent)]
+    Call(#[from] call::call::Error),
+}
+
+impl Phone {
+    /// A phone that is not registered yet; [`Phone::register`] makes it reachable.
+    #[must_use]
+    pub fn new(config: Config, entropy: Entropy) -> Self {
+        let agent_config =
+            ua::Config { user_agent: config.user_agent.clone(), ..ua::Config::default() };
+        let mut agent =
+            UserAgent::new(agent_config, Ids::new(SIGNALLING), entropy.fork("phone.ua"));
+        let paths = entropy.fork("phone.connect");
+        let connect = Connect::new(config.connect.clone(), Ids::new(PATHS), paths);
+        let instance = instance(&mut entropy.fork("phone.instance"));
+        let known = config.accounts.iter().take(defaults::MAX_ACCOUNTS);
+        let accounts: Vec<_> =
+            known.map(|account| agent.add_account(sip_account(account, &instance))).collect();
+        Self {
+            keepalives: Keepalives::new(&entropy),
+            flows: vec![None; accounts.len()],
+            config,
+            agent,
+            connect,
+            accounts,
+            sessions: BTreeMap::new(),
+            unregistering: BTreeSet::new(),
+            events: VecDeque::new(),
+            outputs: Outputs::new(),
+            entropy,
+            next_call: 0,
+            timers: Timers::new(),
+            listening: false,
+            stopping: false,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Registers every account and keeps it registered.
+    pub fn register(&mut self, now: Now) {
+        for account in &self.accounts {
+            self.agent.register(now, *account);
+        }
+        self.run(now);
+    }
+
+    /// Calls `to` from the account at place `account`, and plays `source` to whoever answers.
+    ///
+    /// # Errors
+    /// If no call can be begun.
+    pub fn call(
+        &mut self,
+        now: Now,
+        account: usize,
+        to: &Uri,
+        source: Source,
+    ) -> Result<CallId, CallError> {
+        if self.stopping {
+            return Err(CallError::Stopping);
+        }
+        if account >= self.accounts.len() {
+            return Err(CallError::NoAccount(account));
+        }
+        if self.sessions.len() >= self.config.max_calls {
+            return Err(CallError::TooMany(self.config.max_calls));
+        }
+        let config = self.call_config(account, source);
+        let (id, entropy) = self.next_call();
+        let call = Call::dial(now, config, &mut self.connect, entropy.fork("phone.call"))?;
+        let next = Next::Invite { account, to: to.clone() };
+        self.sessions.insert(id, Session::new(id, call, next, &entropy));
+        self.run(now);
+        Ok(id)
+    }
+
+    /// Answers a call that came, and plays `source`.
+    pub fn answer(&mut self, now: Now, call: CallId, source: Source) {
+        if let Some(session) = self.sessions.get_mut(&call) {
+            session.call.play(source);
+            if let Err(reason) = session.answer(now, &mut self.connect) {
+                session.fate = Some(reason);
+            }
+            session.offer_in_answer(now, &mut self.agent);
+        }
+        self.run(now);
+    }
+
+    /// Refuses a call that came and was not answered: busy here, or declined.
+    pub fn reject(&mut self, now: Now, call: CallId, busy: bool) {
+        if let Some(sip) = self.sessions.get(&call).and_then(|session| session.sip) {
+            let status = if busy { Status::BUSY_HERE } else { Status::DECLINE };
+            self.agent.reject(now, sip, status);
+        }
+        self.run(now);
+    }
+
+    /// Ends a call, whatever its state: CANCEL, BYE, or a refusal.
+    pub fn hang_up(&mut self, now: Now, call: CallId) {
+        self.end_signalling(now, call, EndReason::Signalling(ua::Reason::Cancelled));
+        self.run(now);
+    }
+
+    /// Holds a call, or takes it back.
+    pub fn hold(&mut self, now: Now, call: CallId, on: bool) {
+        if let Some(session) = self.sessions.get_mut(&call) {
+            // A call that is not answered yet has nothing to hold.
+            let _ = session.call.hold(&self.connect, on);
+        }
+        self.run(now);
+    }
+
+    /// Ends every call and removes every registration; [`Event::Stopped`] follows within
+    /// [`defaults::STOP_LIMIT`].
+    pub fn stop(&mut self, now: Now) {
+        if !std::mem::replace(&mut self.stopping, true) {
+            self.timers.set(Timer::Stop, now.mono + defaults::STOP_LIMIT);
+            let calls: Vec<CallId> = self.sessions.keys().copied().collect();
+            for call in calls {
+                self.end_signalling(now, call, EndReason::Signalling(ua::Reason::Cancelled));
+            }
+            for (index, account) in self.accounts.iter().enumerate() {
+                if self.flows[index].is_some() {
+                    self.unregistering.insert(index);
+                    self.agent.unregister(now, *account);
+                }
+            }
+        }
+        self.run(now);
+    }
+
+    /// The calls there are.
+    pub fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.sessions.keys().copied()
+    }
+
+    pub(crate) const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(crate) fn next_call(&mut self) -> (CallId, Entropy) {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        (id, self.entropy.fork(&format!("phone.call.{}", id.0)))
+    }
+
+    pub(crate) fn call_config(&self, account: usize, source: Source) -> call::Config {
+        let flow = self.flows.get(account).copied().flatten();
+        let stun_servers = match flow {
+            _ if !self.config.stun_servers.is_empty() => self.config.stun_servers.clone(),
+            //= RFC 5626 §3.5.2: where the registrar takes SIP over UDP, it answers STUN.
+            Some(flow) => vec![flow.remote],
+            None => Vec::new(),
+        };
+        let preferred = flow.map(|flow| flow.local.ip()).filter(|ip| !ip.is_unspecified());
+        call::Config {
+            capabilities: self.config.capabilities.clone(),
+            ice: self.config.ice,
+            stun_servers,
+            include_loopback: self.config.include_loopback,
+            preferred,
+            source,
+            stats_every: self.config.media_report,
+        }
+    }
+
+    fn end_signalling(&mut self, now: Now, call: CallId, unsent: EndReason) {
+        match self.sessions.get(&call).map(|session| session.sip) {
+            Some(Some(sip)) => self.agent.hangup(now, sip),
+            Some(None) => {
+                if let Some(session) = self.sessions.remove(&call) {
+                    session.end(now, &mut self.connect, unsent, By::Us, &mut self.events);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn listen(&mut self, interfaces: &[Interface]) {
+        if std::mem::replace(&mut self.listening, true) {
+            return;
+        }
+        let has = |v4: bool| {
+            let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
+            addresses.any(|address| address.ip.is_ipv4() == v4)
+        };
+        for (v4, any) in
+            [(true, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (false, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
+        {
+            if has(v4) {
+                self.agent.listen(Transport::Udp, Endpoint::new(any, 0));
+            }
+        }
+    }
+
+    fn route(&mut self, now: Now, input: Input<'_, ()>) {
+        match &input {
+            Input::Interfaces(interfaces) => {
+                self.listen(interfaces);
+                self.agent.handle_input(now, &input);
+                self.connect.handle_input(now, input);
+            }
+            Input::Datagram { socket, remote, bytes, .. }
+                if socket.namespace() == SIGNALLING && stun::is_stun(bytes) =>
+            {
+                if let Some(outcome) = self.keepalives.handle_datagram(*remote, bytes) {
+                    self.tell_keepalive(now, outcome);
+                }
+            }
+            other if namespace(other) == Some(PATHS) => self.connect.handle_input(now, input),
+            other => self.agent.handle_input(now, other),
+        }
+    }
+
+    fn tell_keepalive(&mut self, now: Now, outcome: Outcome) {
+        match outcome {
+            Outcome::Answered(flow, reflexive) => {
+                self.agent.keepalive_answered(now, flow, reflexive);
+            }
+            Outcome::Failed(flow) => self.agent.keepalive_failed(now, flow),
+        }
+    }
+
+    /// Lets the parts talk to each other until none has anything to say.
+    fn run(&mut self, now: Now) {
+        let mut buf = std::mem::take(&mut self.scratch);
+        loop {
+            let mut quiet = true;
+            while let Some(event) = self.agent.poll_event() {
+                quiet = false;
+                self.handle_signalling(now, event);
+            }
+            buf.clear();
+            while let Some(output) = self.connect.poll_output(&mut buf) {
+                quiet = false;
+                match output.split() {
+                    Ok(effect) => self.outputs.push_with(effect, &buf),
+                    Err(event) => self.handle_path(now, event),
+                }
+                buf.clear();
+            }
+            quiet &= self.pump(now);
+            if quiet {
+                break;
+            }
+        }
+        while let Some(output) = self.agent.poll_output(&mut buf) {
+            self.outputs.push_with(output.map(|never| match never {}, |never| never), &buf);
+            buf.clear();
+        }
+        self.scratch = buf;
+        self.check_stopped();
+        while let Some(event) = self.events.pop_front() {
+            self.outputs.event(event);
+        }
+    }
+
+    /// Carries what calls have to say; whether there was nothing.
+    fn pump(&mut self, now: Now) -> bool {
+        let before = self.events.len();
+        let mut doomed = Vec::new();
+        for session in self.sessions.values_mut() {
+            let (agent, connect) = (&mut self.agent, &mut self.connect);
+            session.pump(now, agent, &self.accounts, connect, &mut self.events);
+            session.offer_in_answer(now, agent);
+            if session.fate.is_some() && !std::mem::replace(&mut session.doomed, true) {
+                doomed.push(session.id);
+            }
+        }
+        for call in &doomed {
+            self.end_signalling(now, *call, EndReason::NoPath);
+        }
+        doomed.is_empty() && self.events.len() == before
+    }
+
+    fn handle_path(&mut self, now: Now, event: connect::Event) {
+        let id = session_of(&event);
+        let Some(session) = self.sessions.values_mut().find(|s| s.call.session() == id) else {
+            return;
+        };
+        match &event {
+            connect::Event::Candidate { candidate, .. } => {
+                let (call, candidate) = (session.id, candidate.clone());
+                self.events.push_back(Event::Candidate { call, candidate });
+            }
+            connect::Event::Pair { pair, .. } => {
+                self.events.push_back(Event::Pair { call: session.id, pair: pair.clone() });
+            }
+            _ => {}
+        }
+        session.call.handle_connect(now, &mut self.connect, event);
+    }
+
+    fn check_stopped(&mut self) {
+        if self.stopping
+            && self.sessions.is_empty()
+            && self.unregistering.is_empty()
+            && self.timers.cancel(&Timer::Stop)
+        {
+            self.events.push_back(Event::Stopped);
+        }
+    }
+}
+
+impl Machine for Phone {
+    type Event = Event;
+    type Question = Infallible;
+    type Answer = ();
+
+    fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
+        self.route(now, input);
+        self.run(now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(Timer::Stop) = self.timers.expire(now.mono) {
+            self.events.push_back(Event::Stopped);
+        }
+        self.agent.handle_timeout(now);
+        self.connect.handle_timeout(now);
+        for failed in self.keepalives.handle_timeout(now.mono, &mut self.outputs) {
+            self.tell_keepalive(now, failed);
+        }
+        for session in self.sessions.values_mut() {
+            session.call.handle_timeout(now, &mut self.connect);
+        }
+        self.run(now);
+    }
+
+    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Infallible>> {
+        self.outputs.poll(buf)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let calls = self.sessions.values().filter_map(|session| session.call.poll_timeout());
+        let parts = [
+            self.agent.poll_timeout(),
+            self.connect.poll_timeout(),
+            self.keepalives.poll_timeout(),
+            self.timers.next(),
+        ];
+        parts.into_iter().flatten().chain(calls).min()
+    }
+}
+
+fn namespace(input: &Input<'_, ()>) -> Option<u16> {
+    let id = match input {
+        Input::Datagram { socket: id, .. }
+        | Input::Unreachable { socket: id, .. }
+        | Input::Bound { id, .. }
+        | Input::Failed { id, .. }
+        | Input::Accepted { conn: id, .. }
+        | Input::Connected { conn: id, .. }
+        | Input::Secured { conn: id, .. }
+        | Input::Data { conn: id, .. }
+        | Input::Writable { conn: id, .. }
+        | Input::Closed { conn: id, .. }
+        | Input::Resolved { id, .. }
+        | Input::Answer { id, .. } => id,
+        Input::Interfaces(_) => return None,
+    };
+    Some(id.namespace())
+}
+
+const fn session_of(event: &connect::Event) -> connect::SessionId {
+    use connect::Event as E;
+    match event {
+        E::Candidate { session, .. }
+        | E::Gathered { session }
+        | E::Pair { session, .. }
+        | E::Writable { session, .. }
+        | E::Path { session, .. }
+        | E::Received { session, .. }
+        | E::Failed { session, .. }
+        | E::Closed { session } => *session,
+    }
+}
+
+fn sip_account(account: &Account, instance: &str) -> ua::Account {
+    let server = account.server.as_ref().and_then(|server| {
+        let host = server.host.parse::<Host>().ok()?;
+        Some(SipUri::new(host).with_port(server.port))
+    });
+    //= RFC 3261 §19.1.1: the transport stands in the URI; UDP is what no transport means.
+    let server = server.map(|uri| match account.transport {
+        Transport::Udp => uri,
+        Transport::Tcp => uri.with_param("transport", "tcp"),
+        Transport::Tls => uri.with_param("transport", "tls"),
+    });
+    ua::Account {
+        display_name: account.display_name.clone(),
+        server: server.map(Uri::from),
+        instance: instance.to_owned(),
+        ..ua::Account::new(account.address.clone(), account.password.clone())
+    }
+}
+
+/// A name for this device (RFC 5626 §4.1): a random UUID.
+fn instance(entropy: &mut Entropy) -> String {
+    let mut b: [u8; 16] = entropy.bytes();
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    format!("urn:uuid:{}", parts.join("-"))
+}
