@@ -77,7 +77,7 @@ impl<'a> Baresip<'a> {
 
     /// Waits for the end of the call, and gives for how many seconds it heard the tone.
     fn secs_heard(mut self) -> f64 {
-        self.process.wait_for("session closed");
+        self.process.wait_for("terminated (duration");
         let heard = fs::read_dir(self.folder.path())
             .expect("its folder")
             .map(|entry| entry.expect("a readable folder").path());
