@@ -25,7 +25,6 @@ use crate::{interfaces, tcp};
 pub(crate) struct Driver<M: Machine, W> {
     machine: M,
     world: W,
-    name: &'static str,
     commands: mpsc::Receiver<Command<M>>,
     pub(crate) ready: Arc<Ready>,
     pub(crate) slots: HashMap<Id, Slot<M::Answer>>,
@@ -70,7 +69,6 @@ where
         Self {
             machine,
             world,
-            name: config.name,
             commands,
             ready: Arc::default(),
             slots: HashMap::new(),
@@ -89,7 +87,7 @@ where
 
     /// Runs until stopped; returns the machine.
     pub(crate) async fn run(mut self) -> M {
-        tracing::debug!(machine = self.name, "starts");
+        tracing::debug!("starts");
         // What a machine wants from birth, before its first input.
         self.drain();
         self.read_interfaces();
@@ -104,7 +102,7 @@ where
                 self.wait().await;
             }
         }
-        tracing::debug!(machine = self.name, "has stopped");
+        tracing::debug!("has stopped");
         self.machine
     }
 
@@ -212,6 +210,7 @@ where
                 // The socket may have closed: the datagram is lost, as the network may lose it.
                 let Some(slot) = self.slots.get_mut(&socket) else { return };
                 let Resource::Udp(port) = &mut slot.resource else { return };
+                tracing::trace!(?socket, %remote, len = self.payload.len(), "sends");
                 if port.send(Transmit { source, remote, segment_size, bytes: &self.payload }) {
                     slot.waker.wake_by_ref();
                 }
@@ -225,11 +224,17 @@ where
                 // It may have ended while the machine wrote.
                 let Some(slot) = self.slots.get_mut(&conn) else { return };
                 let Resource::Connection(connection) = &mut slot.resource else { return };
+                tracing::trace!(?conn, len = self.payload.len(), "writes");
                 connection.write(&self.payload);
                 slot.waker.wake_by_ref();
             }
             Output::StartTls { conn, .. } => {
-                if self.slots.remove(&conn).is_some() {
+                if let Some(slot) = self.slots.remove(&conn) {
+                    if let Resource::Connection(connection) = slot.resource
+                        && connection.is_accepted()
+                    {
+                        self.accepted_open -= 1;
+                    }
                     let kind = FailKind::Tls("TLS is not built yet".to_owned());
                     self.inbox.push_back(Input::Failed { id: conn, kind });
                 }
@@ -264,7 +269,7 @@ where
                 self.inbox.push_back(Input::Bound { id, local });
             }
             Err(error) => {
-                tracing::debug!(machine = self.name, %local, %error, "could not bind");
+                tracing::debug!(%local, %error, "could not bind");
                 self.inbox.push_back(Input::Failed { id, kind: fail_kind(&error) });
             }
         }
@@ -308,7 +313,7 @@ where
 
     /// Serves `id` again after a rest.
     pub(crate) fn retry(&mut self, id: Id, error: &std::io::Error) {
-        tracing::debug!(machine = self.name, ?id, %error, "rests");
+        tracing::debug!(?id, %error, "rests");
         self.timers.set(Deadline::Retry(id), now().mono + RETRY);
     }
 
@@ -320,7 +325,7 @@ where
                 self.input(Input::Interfaces(found));
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(machine = self.name, %error, "cannot list interfaces"),
+            Err(error) => tracing::warn!(%error, "cannot list interfaces"),
         }
     }
 }

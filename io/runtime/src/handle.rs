@@ -6,6 +6,7 @@ use std::future::Future;
 use machine::{Machine, Now};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::defaults::VERBS_MAX;
 use crate::dns::Dns;
@@ -145,6 +146,7 @@ where
     W: World<M>,
 {
     let (commands, inbox) = mpsc::channel(VERBS_MAX);
+    let span = tracing::debug_span!("machine", name = config.name);
     let driver = Driver::new(machine, world, config, inbox);
-    Running { handle: Handle { commands }, task: tokio::spawn(driver.run()) }
+    Running { handle: Handle { commands }, task: tokio::spawn(driver.run().instrument(span)) }
 }

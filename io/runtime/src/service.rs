@@ -73,6 +73,8 @@ where
                 if !self.slots.contains_key(&id) {
                     break;
                 }
+                let (remote, len) = (message.remote, message.bytes.len());
+                tracing::trace!(socket = ?id, %remote, len, "receives");
                 self.input(Input::Datagram {
                     socket: id,
                     local: message.local,
@@ -162,6 +164,7 @@ where
             Poll::Pending => Served::Asleep,
             Poll::Ready(Ok(0)) => self.ended(id, waker, CloseReason::Peer),
             Poll::Ready(Ok(n)) => {
+                tracing::trace!(conn = ?id, len = n, "reads");
                 self.input(Input::Data { conn: id, bytes: scratch.get(..n).unwrap_or_default() });
                 Served::Again
             }
