@@ -8,6 +8,7 @@ use crate::harness::program::wayleave;
 fn frames(capture: &std::path::Path, filter: &str) -> Vec<String> {
     let mut tshark = bounded("tshark");
     tshark.arg("-r").arg(capture).args(["-Y", filter, "-T", "fields", "-e", "frame.number"]);
+    tshark.args(["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]);
     // RTP has no number of its own to know it by; with this it is guessed from its shape.
     tshark.args(["--enable-heuristic", "rtp_udp"]);
     let lines = Process::start("tshark", tshark).succeed();
