@@ -74,6 +74,9 @@ pub const CALLS: usize = 64;
 /// How long a phone rings here before we answer 480 (RFC 3261 §13.3.1.1 leaves it to us).
 pub const RINGING: Duration = Duration::from_secs(180);
 
+/// How often a provisional response is sent again while it rings (RFC 3261 §13.3.1.1).
+pub const PROVISIONAL_REPEAT: Duration = Duration::from_secs(60);
+
 // ---- registrar and proxy ----
 
 /// Addresses of record with bindings.

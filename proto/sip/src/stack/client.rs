@@ -284,7 +284,13 @@ impl Stack {
                     }
                     return;
                 }
-                Action::End => self.client_end(id),
+                Action::End => {
+                    let own = self.clients.get(&id).is_none_or(|client| client.own);
+                    self.client_end(id);
+                    if !own {
+                        self.events.push_back(Event::ClientEnded { transaction: id });
+                    }
+                }
                 Action::SendTrying => {}
             }
             first = false;

@@ -122,6 +122,12 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// A client transaction that had its final response ended by its last timer (D, K or M): no
+    /// 2xx of it is told any more. The name is gone.
+    ClientEnded {
+        /// The client transaction.
+        transaction: TransactionId,
+    },
     /// No ACK came for our final response to an INVITE (Timer H), or for 2xx it ended in peace
     /// (Timer L); or a non-INVITE server transaction ended (Timer J). The name is gone.
     ServerEnded {

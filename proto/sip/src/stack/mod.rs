@@ -169,6 +169,12 @@ impl Stack {
         self.transports.is_local(ip, port)
     }
 
+    /// An address of ours of this family, as Contact says it before any flow is known.
+    #[must_use]
+    pub fn local_address(&self, ipv4: bool) -> Option<Endpoint> {
+        self.transports.local_address(ipv4)
+    }
+
     /// A token that stands for `flow` in a URI (RFC 5626 §5.2).
     #[must_use]
     pub fn flow_token(&self, flow: &Flow) -> String {

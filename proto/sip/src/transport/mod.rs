@@ -230,6 +230,16 @@ impl Transports {
         Some(Flow { transport: Transport::Udp, id, local, remote })
     }
 
+    /// An address of ours of this family, UDP first.
+    pub(crate) fn local_address(&self, ipv4: bool) -> Option<Endpoint> {
+        let any = if ipv4 { Endpoint::UNSPECIFIED_V4 } else { Endpoint::UNSPECIFIED_V6 };
+        let bound = self.listeners.values().filter_map(|l| Some((l.transport, l.local?)));
+        let local = bound.filter(|(_, local)| local.is_ipv4() == ipv4).min_by_key(|(t, _)| *t)?.1;
+        let local = self.concrete(local, any);
+        let ip = self.external.get(&local.ip()).copied().unwrap_or(local.ip());
+        Some(Endpoint::new(ip, local.port()))
+    }
+
     /// An address to stand for `local`, which may be unspecified, towards `remote`.
     fn concrete(&self, local: Endpoint, remote: Endpoint) -> Endpoint {
         if !local.ip().is_unspecified() {

@@ -15,20 +15,29 @@
 //! | `answer` | requests that come: OPTIONS, BYE, and what is refused |
 
 mod account;
+mod answer;
+mod call;
+mod callee;
+mod caller;
 mod event;
+mod register;
+mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 
-use machine::{Endpoint, Entropy, Id, Ids, Input, Instant, Now, Output, Transport};
+use machine::{Endpoint, Entropy, Id, Ids, Input, Instant, Now, Output, Timers, Transport};
 
 pub use account::Account;
 pub use event::{AccountId, Body, By, CallId, Event, Reason};
 
-use crate::stack::{self, Stack};
-use crate::status::Status;
-use crate::transport::Flow;
-use crate::uri::Uri;
+use self::account::Identity;
+use self::call::Call;
+use self::request::Pending;
+use crate::dialog::DialogId;
+use crate::stack::{self, Stack, TransactionId};
 
 /// How a user agent behaves.
 #[derive(Clone, Debug)]
@@ -45,24 +54,65 @@ impl Default for Config {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A registration is to be refreshed or tried again.
+    Register(AccountId),
+    /// A 2xx is to be sent again.
+    Repeat(CallId),
+    /// A 2xx was never acknowledged.
+    GiveUp(CallId),
+    /// A call rang for too long.
+    Unanswered(CallId),
+    /// A provisional response is to be sent again.
+    Provisional(CallId),
+    /// A re-INVITE is to be tried again.
+    Reoffer(CallId),
+}
+
 /// A user agent: accounts, their registrations, and calls.
 #[derive(Debug)]
 pub struct UserAgent {
     config: Config,
     stack: Stack,
     entropy: Entropy,
-    accounts: BTreeMap<AccountId, Account>,
+    accounts: BTreeMap<AccountId, Identity>,
+    calls: BTreeMap<CallId, Call>,
+    dialogs: BTreeMap<DialogId, CallId>,
+    pending: BTreeMap<TransactionId, Pending>,
+    /// INVITE transactions of ours that had a 2xx: they tell when it comes again (RFC 6026).
+    answered: BTreeMap<TransactionId, CallId>,
+    next_account: u32,
+    next_call: u64,
+    timers: Timers<Timer>,
     events: VecDeque<Event>,
 }
 
 impl UserAgent {
     /// A user agent that names its sockets with `ids`.
     #[must_use]
-    pub fn new(config: Config, ids: Ids, entropy: Entropy) -> Self {
+    pub fn new(config: Config, ids: Ids, entropy: &Entropy) -> Self {
         let stack = Stack::new(config.stack.clone(), ids, entropy.fork("sip.stack"));
-        let entropy = entropy.fork("sip.ua");
-        let (accounts, events) = (BTreeMap::new(), VecDeque::new());
-        Self { config, stack, entropy, accounts, events }
+        Self {
+            config,
+            stack,
+            entropy: entropy.fork("sip.ua"),
+            accounts: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            next_account: 0,
+            next_call: 0,
+            timers: Timers::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The namespace of everything that this user agent names.
+    #[must_use]
+    pub fn namespace(&self) -> u16 {
+        self.stack.namespace()
     }
 
     /// Binds a UDP socket or a TCP listener. [`Event::Listening`] or [`Event::ListenFailed`]
@@ -73,84 +123,34 @@ impl UserAgent {
 
     /// Adds an account; nothing is sent.
     pub fn add_account(&mut self, account: Account) -> AccountId {
-        let _ = (account, &self.config, &self.entropy, &self.accounts);
-        AccountId(0)
+        self.next_account += 1;
+        let id = AccountId(self.next_account);
+        let auth = self.entropy.fork(&format!("auth.{}", id.0));
+        self.accounts.insert(id, Identity::new(account, &mut self.entropy, auth));
+        id
     }
 
-    /// Registers an account and keeps it registered. Waits for the first listener by itself.
-    pub fn register(&mut self, now: Now, account: AccountId) {
-        let _ = (now, account);
-    }
-
-    /// Removes an account's registration. [`Event::Unregistered`] follows, or
-    /// [`Event::RegistrationFailed`].
-    pub fn unregister(&mut self, now: Now, account: AccountId) {
-        let _ = (now, account);
-    }
-
-    /// Calls `to`. Without a body the far side makes the offer, which then comes in
-    /// [`Event::Answered`].
-    pub fn invite(&mut self, now: Now, account: AccountId, to: Uri, body: Option<Body>) -> CallId {
-        let _ = (now, account, to, body);
-        CallId(0)
-    }
-
-    /// Tells the caller that the phone rings (180, or 183 with an early answer).
-    pub fn ring(&mut self, now: Now, call: CallId, body: Option<Body>) {
-        let _ = (now, call, body);
-    }
-
-    /// Answers a call with 200, which is sent again until it is acknowledged.
-    pub fn answer(&mut self, now: Now, call: CallId, body: Body) {
-        let _ = (now, call, body);
-    }
-
-    /// Refuses a call that is not answered yet. [`Event::Ended`] follows.
-    pub fn reject(&mut self, now: Now, call: CallId, status: Status) {
-        let _ = (now, call, status);
-    }
-
-    /// Ends a call whatever its state: CANCEL before the answer, BYE after it, a refusal (486)
-    /// of a call that rings here. [`Event::Ended`] follows.
-    pub fn hangup(&mut self, now: Now, call: CallId) {
-        let _ = (now, call);
-    }
-
-    /// Offers a change of an answered call (re-INVITE). A 491 is tried again by itself
-    /// (RFC 3261 §14.1).
-    pub fn reinvite(&mut self, now: Now, call: CallId, body: Option<Body>) {
-        let _ = (now, call, body);
-    }
-
-    /// Accepts [`Event::Reoffer`].
-    pub fn accept_reoffer(&mut self, now: Now, call: CallId, body: Body) {
-        let _ = (now, call, body);
-    }
-
-    /// Refuses [`Event::Reoffer`], with 488 for one; the session stays as it was.
-    pub fn reject_reoffer(&mut self, now: Now, call: CallId, status: Status) {
-        let _ = (now, call, status);
-    }
-
-    /// A STUN Binding response came over `flow`, with this mapped address. If the address is a
-    /// new one, the account registers again.
-    pub fn keepalive_answered(&mut self, now: Now, flow: Flow, reflexive: Endpoint) {
-        let _ = (now, flow, reflexive);
-    }
-
-    /// No STUN Binding response came over `flow`: the account registers again.
-    pub fn keepalive_failed(&mut self, now: Now, flow: Flow) {
-        let _ = (now, flow);
-    }
-
-    /// Takes one input of this namespace, and `Interfaces`. STUN datagrams stay with the owner.
+    /// Takes one input of this namespace, or `Interfaces`. STUN datagrams stay with the owner.
     pub fn handle_input<A>(&mut self, now: Now, input: &Input<'_, A>) {
         self.stack.handle_input(now, input);
+        self.pump(now);
     }
 
     /// Fires every timer that is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
+        self.pump(now);
+        while let Some(timer) = self.timers.expire(now.mono) {
+            match timer {
+                Timer::Register(account) => self.send_register(now, account),
+                Timer::Repeat(call) => self.repeat_due(now, call),
+                Timer::GiveUp(call) => self.give_up_due(now, call),
+                Timer::Unanswered(call) => self.unanswered_due(now, call),
+                Timer::Provisional(call) => self.provisional_due(now, call),
+                Timer::Reoffer(call) => self.reoffer_due(now, call),
+            }
+            self.pump(now);
+        }
     }
 
     /// The next event.
@@ -166,6 +166,49 @@ impl UserAgent {
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.stack.poll_timeout()
+        [self.timers.next(), self.stack.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// What the stack counts.
+    #[must_use]
+    pub fn stats(&self) -> stack::Stats {
+        self.stack.stats()
+    }
+
+    /// Carries the stack's events to where they belong.
+    fn pump(&mut self, now: Now) {
+        while let Some(event) = self.stack.poll_event() {
+            match event {
+                stack::Event::Listening { id, transport, local } => {
+                    self.events.push_back(Event::Listening { id, transport, local });
+                    self.register_wanted(now);
+                }
+                stack::Event::ListenFailed { id, local, kind, .. } => {
+                    self.events.push_back(Event::ListenFailed { id, local, kind });
+                    self.register_wanted(now);
+                }
+                stack::Event::Request { transaction, request, .. } => {
+                    self.request(now, transaction, request);
+                }
+                stack::Event::Ack { request, .. } => self.acknowledged(now, &request),
+                stack::Event::Cancelled { transaction } => self.cancelled(now, transaction),
+                stack::Event::Response { transaction, flow, response } => {
+                    self.response(now, transaction, flow, &response);
+                }
+                stack::Event::TimedOut { transaction } => {
+                    self.transaction_failed(now, transaction, Reason::TimedOut);
+                }
+                stack::Event::Failed { transaction, failure } => {
+                    self.transaction_failed(now, transaction, Reason::Transport(failure));
+                }
+                stack::Event::ClientEnded { transaction } => {
+                    self.answered.remove(&transaction);
+                }
+                // A refusal that nobody acknowledged is told already; 2xx have their own timers.
+                stack::Event::ServerEnded { .. } => {}
+                stack::Event::FlowLost { flow } => self.flow_lost(now, &flow),
+                stack::Event::KeepaliveDue { flow } => self.keepalive_due(flow),
+            }
+        }
     }
 }
