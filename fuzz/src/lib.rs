@@ -5,4 +5,9 @@
 //! workspace's own tests replay `seeds/<target>/` through it, so this module uses nothing of
 //! libFuzzer.
 
+pub mod call_sdp;
+pub mod rtp_session;
+pub mod sdp_description;
+pub mod sip_message;
+pub mod sip_stream;
 pub mod stun_message;
