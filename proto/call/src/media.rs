@@ -143,10 +143,7 @@ impl Leg {
             }
             return;
         }
-        let Some(terms) = self.terms.as_ref().filter(|terms| terms.agreed.direction.receives)
-        else {
-            return;
-        };
+        let Some(terms) = &self.terms else { return };
         let packet = match self.session.receive(now, bytes) {
             Ok(Received::Packet(packet)) => packet,
             Ok(Received::NewSource(packet)) => {
@@ -155,6 +152,10 @@ impl Leg {
             }
             Ok(Received::Dropped) | Err(_) => return,
         };
+        // Packets that were on their way when we held the call are counted and not played.
+        if !terms.agreed.direction.receives {
+            return;
+        }
         let codecs = &terms.agreed.receive;
         let codec = codecs.iter().find(|codec| codec.payload_type == packet.payload_type);
         match codec.and_then(law_of) {

@@ -79,7 +79,7 @@ fn content(
     let mut direction = Direction { sends: said.sends(), receives: said.receives() };
     //= RFC 3264 §8.4: older phones hold a call by the address 0.0.0.0.
     let unspecified = text.connection(section).is_some_and(|c| c.is_unspecified());
-    if unspecified && transport.ice.is_none() && line.port != DISCARD_PORT {
+    if unspecified && !refused && transport.ice.is_none() && line.port != DISCARD_PORT {
         direction.receives = false;
     }
     Content {

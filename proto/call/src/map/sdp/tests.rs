@@ -1,1 +1,343 @@
+//! Description to SDP and back, and SDP as other phones write it.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ice::{Candidate, CandidateKind, Credentials};
+use machine::{Endpoint, Entropy};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{Error, Session};
+use crate::description::{
+    Codec, Content, Creator, Description, Direction, Ice, Keying, MediaKind, Transport,
+};
+use crate::map::Loss;
+
+fn session(seed: u64) -> Session {
+    Session::new(&mut Entropy::seeded(seed))
+}
+
+fn read(text: &str) -> (Description, Vec<Loss>) {
+    session(0).read(text.as_bytes()).unwrap()
+}
+
+fn endpoint() -> impl Strategy<Value = Endpoint> {
+    let ip = any::<IpAddr>().prop_filter("an address", |ip| !ip.to_canonical().is_unspecified());
+    (ip, 1..u16::MAX).prop_map(|(ip, port)| Endpoint::new(ip, port))
+}
+
+prop_compose! {
+    fn codec()(
+        name in "[a-zA-Z0-9-]{1,12}",
+        clock_rate in 1..200_000_u32,
+        channels in 1..=8_u8,
+        parameters in vec(("[a-z0-9/-]{1,8}", "[A-Za-z0-9=,/-]{0,8}"), 0..4),
+    ) -> Codec {
+        Codec { payload_type: 0, name, clock_rate, channels, parameters }
+    }
+}
+
+fn codecs() -> impl Strategy<Value = Vec<Codec>> {
+    vec(codec(), 1..8).prop_map(|mut codecs| {
+        codecs.iter_mut().zip(96..).for_each(|(codec, n)| codec.payload_type = n);
+        codecs
+    })
+}
+
+prop_compose! {
+    fn candidate()(
+        kind in prop_oneof![
+            Just(CandidateKind::Host), Just(CandidateKind::ServerReflexive),
+            Just(CandidateKind::PeerReflexive), Just(CandidateKind::Relayed),
+        ],
+        component in 1..=2_u16,
+        foundation in "[a-zA-Z0-9+/]{1,32}",
+        priority: u32,
+        endpoint in endpoint(),
+        related in option::of(endpoint()),
+    ) -> Candidate {
+        let signalled = Candidate::signalled(kind, component, &foundation, priority, endpoint);
+        Candidate { related, ..signalled }
+    }
+}
+
+prop_compose! {
+    /// ICE but for what holds for the whole session.
+    fn ice()(
+        ufrag in "[a-zA-Z0-9+/]{4,256}",
+        pwd in "[a-zA-Z0-9+/]{22,256}",
+        candidates in vec(candidate(), 0..6),
+    ) -> Ice {
+        Ice { credentials: Credentials { ufrag, pwd }, lite: false, complete: true, candidates }
+    }
+}
+
+fn defaults(rtcp_mux: bool) -> BoxedStrategy<Vec<Option<Endpoint>>> {
+    let both = (endpoint(), endpoint()).prop_filter("two places", |(rtp, rtcp)| rtp != rtcp);
+    let apart = prop_oneof![
+        both.prop_map(|(rtp, rtcp)| vec![Some(rtp), Some(rtcp)]),
+        endpoint().prop_map(|rtp| vec![Some(rtp), Some(rtp.with_port(rtp.port() + 1))]),
+        Just(vec![None, None]),
+    ];
+    let shared = prop_oneof![endpoint().prop_map(|rtp| vec![Some(rtp)]), Just(vec![None])];
+    if rtcp_mux { prop_oneof![shared, both_again()].boxed() } else { apart.boxed() }
+}
+
+fn both_again() -> impl Strategy<Value = Vec<Option<Endpoint>>> {
+    (endpoint(), endpoint())
+        .prop_filter("two places", |(rtp, rtcp)| rtp != rtcp)
+        .prop_map(|(rtp, rtcp)| vec![Some(rtp), Some(rtcp)])
+}
+
+fn transport(rtcp_mux: bool) -> impl Strategy<Value = Transport> {
+    (option::of(ice()), defaults(rtcp_mux)).prop_map(|(ice, defaults)| Transport { ice, defaults })
+}
+
+prop_compose! {
+    /// A content without its transport.
+    fn bare_content()(
+        refused in prop::bool::weighted(0.2),
+        name in option::of("[a-z][a-z0-9_-]{0,10}"),
+        media in prop_oneof![
+            Just(MediaKind::Audio), Just(MediaKind::Video), Just(MediaKind::Other("text".to_owned())),
+        ],
+        sends in any::<bool>(),
+        receives in any::<bool>(),
+        codecs in codecs(),
+        packet_time in option::of((1..1000_u64).prop_map(Duration::from_millis)),
+        rtcp_mux in any::<bool>(),
+        keying in prop_oneof![
+            Just(Keying::None), Just(Keying::Unknown("RTP/SAVPF".to_owned())),
+        ],
+    ) -> Content {
+        Content {
+            name: name.unwrap_or_default(),
+            creator: Creator::Initiator,
+            media, refused,
+            direction: Direction { sends, receives },
+            codecs, packet_time, rtcp_mux, keying,
+            transport: Transport::default(),
+        }
+    }
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    bare_content().prop_flat_map(|content| {
+        transport(content.rtcp_mux).prop_map(move |transport| match content.refused {
+            true => content.clone(),
+            false => Content { transport, ..content.clone() },
+        })
+    })
+}
+
+prop_compose! {
+    fn description()(contents in vec(content(), 0..4), lite: bool, complete: bool) -> Description {
+        let mut contents = contents;
+        for (index, content) in contents.iter_mut().enumerate() {
+            if content.name.is_empty() {
+                content.name = index.to_string();
+            }
+            // SDP says these for the whole session.
+            if let Some(ice) = &mut content.transport.ice {
+                (ice.lite, ice.complete) = (lite, complete);
+            }
+        }
+        Description { contents }
+    }
+}
+
+proptest! {
+    #[test]
+    fn descriptions_survive(description in description()) {
+        let (text, losses) = session(1).write(&description);
+        prop_assert_eq!(losses, vec![]);
+        let (again, losses) = session(2).read(&text).unwrap();
+        prop_assert_eq!((again, losses), (description, vec![]));
+        let parsed = sdp::SessionDescription::parse(&text).unwrap();
+        prop_assert_eq!(parsed.violations(), vec![]);
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(lines in vec(line(), 0..30)) {
+        let text = format!("v=0\r\n{}", lines.join("\r\n"));
+        let mut session = session(1);
+        if let Ok((description, _)) = session.read(text.as_bytes()) {
+            let (answer, _) = session.write(&description);
+            prop_assert!(sdp::SessionDescription::parse(&answer).is_ok());
+        }
+    }
+}
+
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z]=[ -~]{0,20}",
+        "a=(rtpmap|fmtp|candidate|rtcp|ptime|ice-ufrag|ice-pwd|mid):[ -~]{0,30}",
+        "m=(audio|image|x) [0-9]{1,5} (RTP/AVP|RTP/SAVP|udptl)( [0-9]{1,3}){0,5}",
+        "c=IN IP[46] [0-9a-f.:]{1,20}",
+        Just("a=rtcp-mux".to_owned()),
+        Just("a=candidate:1 1 UDP 5 192.0.2.7 9 typ host".to_owned()),
+    ]
+}
+
+/// What cannot be said is named.
+#[test]
+fn losses_are_named() {
+    let signalled = Candidate::signalled(
+        CandidateKind::Host,
+        1,
+        "not a foundation",
+        1,
+        "192.0.2.1:9".parse().unwrap(),
+    );
+    let mut codec = Codec::pcmu();
+    codec.parameters.push(("a b".to_owned(), String::new()));
+    let content = Content {
+        name: "two words".to_owned(),
+        creator: Creator::Responder,
+        media: MediaKind::Audio,
+        refused: false,
+        direction: Direction::BOTH,
+        codecs: vec![codec, Codec { name: "a/b".to_owned(), ..Codec::pcma() }],
+        packet_time: Some(Duration::from_micros(2500)),
+        rtcp_mux: true,
+        keying: Keying::None,
+        transport: Transport {
+            ice: Some(Ice {
+                credentials: Credentials { ufrag: "abcd".to_owned(), pwd: "p".repeat(22) },
+                lite: false,
+                complete: true,
+                candidates: vec![signalled],
+            }),
+            defaults: vec![None],
+        },
+    };
+    let (_, losses) = session(1).write(&Description { contents: vec![content] });
+    assert_eq!(
+        losses,
+        [
+            Loss::Creator(0),
+            Loss::Codec(0, 8),
+            Loss::Codec(0, 0),
+            Loss::PacketTime(0),
+            Loss::Candidate(0, "host 192.0.2.1:9".to_owned()),
+            Loss::Name(0),
+        ]
+    );
+}
+
+const BARESIP: &str = "v=0\r\no=- 3863120293 3205236133 IN IP4 10.77.0.11\r\ns=-\r\n\
+    c=IN IP4 10.77.0.11\r\nt=0 0\r\na=tool:baresip 1.1.0\r\na=ice-options:trickle\r\n\
+    m=audio 25250 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp:25251\r\na=sendrecv\r\n\
+    a=label:1\r\na=rtcp-rsize\r\na=ssrc:3110012412 cname:sip:alice@example.test\r\na=ptime:20\r\n\
+    a=ice-ufrag:y6Dm\r\na=ice-pwd:9HVBd5bBFyrHBFcEGQbnPn\r\n\
+    a=candidate:7f000001 1 UDP 2113929471 10.77.0.11 25250 typ host\r\n\
+    a=candidate:7f000001 2 UDP 2113929470 10.77.0.11 25251 typ host\r\n\
+    a=candidate:9 1 UDP 5 4b-7a.local 25250 typ host\r\na=end-of-candidates\r\n";
+
+#[test]
+fn another_phones_offer() {
+    let (offer, losses) = read(BARESIP);
+    assert!(matches!(&losses[..], [Loss::Candidate(0, text)] if text.contains("4b-7a.local")));
+    let audio = &offer.contents[0];
+    assert_eq!((audio.name.as_str(), audio.rtcp_mux), ("0", false));
+    assert_eq!(audio.codecs, [Codec::pcmu(), Codec::pcma(), Codec::telephone_event(101)]);
+    assert_eq!(audio.packet_time, Some(Duration::from_millis(20)));
+    let at = |port| Some(Endpoint::new([10, 77, 0, 11], port));
+    assert_eq!(audio.transport.defaults, [at(25250), at(25251)]);
+    let ice = audio.transport.ice.as_ref().unwrap();
+    assert!(ice.complete && ice.candidates.len() == 2);
+}
+
+#[test]
+fn an_offer_without_ice_ports_or_maps() {
+    // As sipp sends it.
+    let (offer, losses) = read(
+        "v=0\no=user1 53655765 2353687637 IN IP6 ::1\ns=-\nc=IN IP6 ::1\nt=0 0\n\
+         m=audio 6000 RTP/AVP 0 63\n",
+    );
+    assert_eq!(losses, [Loss::Codec(0, 63)]);
+    let audio = &offer.contents[0];
+    assert_eq!(audio.codecs, [Codec::pcmu()]);
+    assert_eq!(audio.transport.ice, None);
+    let at = |port| Some(Endpoint::new([0, 0, 0, 0, 0, 0, 0, 1], port));
+    assert_eq!(audio.transport.defaults, [at(6000), at(6001)]);
+}
+
+#[test]
+fn strange_contents_are_refused_in_their_own_words() {
+    let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=5 6\r\n\
+        m=image 6000 udptl t38\r\na=T38FaxVersion:0\r\nm=audio 4000 RTP/AVPF 0\r\na=mid:a\r\n\
+        m=video 5000 RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n";
+    let mut session = session(1);
+    let (offer, losses) = session.read(offer.as_bytes()).unwrap();
+    assert_eq!(losses, [Loss::Content(0)]);
+    let capabilities = crate::Capabilities::default();
+    assert_eq!(capabilities.choose(&offer), Ok(1));
+    let defaults = vec![Some(Endpoint::new([192, 0, 2, 2], 7000))];
+    let transport = Transport { ice: None, defaults };
+    let answer = capabilities.answer(&offer, 1, Direction::BOTH, transport);
+    let (text, _) = session.write(&answer);
+    let text = String::from_utf8(text).unwrap();
+    for line in [
+        "t=5 6",
+        "m=image 0 udptl t38",
+        "m=audio 7000 RTP/AVPF 0",
+        "a=mid:a",
+        "m=video 0 RTP/SAVPF 96",
+    ] {
+        assert!(text.contains(&format!("{line}\r\n")), "{line} in {text}");
+    }
+}
+
+#[test]
+fn old_style_hold_is_understood() {
+    let (offer, _) = read(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n",
+    );
+    assert_eq!(offer.contents[0].direction, Direction::SENDS);
+    assert_eq!(offer.contents[0].transport.defaults, [None, None]);
+}
+
+#[test]
+fn versions_grow_with_changes_alone() {
+    let mut session = session(1);
+    let offer = crate::Capabilities::default().offer(Direction::BOTH, Transport::default());
+    let version = |session: &mut Session, description: &Description| {
+        let (text, _) = session.write(description);
+        sdp::SessionDescription::parse(&text).unwrap().session.origin().unwrap().version
+    };
+    assert_eq!(version(&mut session, &offer), 1);
+    assert_eq!(version(&mut session, &offer), 1);
+    let mut held = offer.clone();
+    held.contents[0].direction = Direction::SENDS;
+    assert_eq!(version(&mut session, &held), 2);
+    assert_eq!(version(&mut session, &offer), 3);
+}
+
+#[test]
+fn limits_hold() {
+    let many = |line: &str, n: usize| line.repeat(n);
+    let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+    let (offer, losses) = read(&format!("{head}{}", many("m=audio 9 RTP/AVP 0\r\n", 40)));
+    assert_eq!(offer.contents.len(), 40, "each keeps its place");
+    assert_eq!(losses.len(), 40 - crate::defaults::MAX_CONTENTS);
+    let candidate = "a=candidate:1 1 UDP 1 192.0.2.1 9 typ host\r\n";
+    let ice = "m=audio 9 RTP/AVP 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
+    let (offer, losses) = read(&format!("{head}{ice}{}", many(candidate, 100)));
+    let candidates = &offer.contents[0].transport.ice.as_ref().unwrap().candidates;
+    assert_eq!(candidates.len(), crate::defaults::MAX_CANDIDATES);
+    assert_eq!(losses, [Loss::TooMany(0)]);
+    let (offer, losses) = read(&format!("{head}m=audio 9 RTP/AVP{}\r\n", many(" 0", 100)));
+    assert_eq!(offer.contents[0].codecs.len(), crate::defaults::MAX_CODECS);
+    assert_eq!(losses, [Loss::TooMany(0)]);
+}
+
+#[test]
+fn what_is_no_description_is_refused() {
+    assert_eq!(session(1).read(b"hello"), Err(Error::Version));
+    assert_eq!(session(1).read(b""), Err(Error::Version));
+    assert!(matches!(session(1).read(&vec![b'x'; 100_000]), Err(Error::Sdp(_))));
+}
