@@ -229,12 +229,11 @@ where
                 slot.waker.wake_by_ref();
             }
             Output::StartTls { conn, .. } => {
-                if let Some(slot) = self.slots.remove(&conn) {
-                    if let Resource::Connection(connection) = slot.resource
-                        && connection.is_accepted()
-                    {
-                        self.accepted_open -= 1;
-                    }
+                if let Some(slot) = self.slots.remove(&conn)
+                    && let Resource::Connection(connection) = slot.resource
+                {
+                    // What was written before still goes out.
+                    self.linger(conn, slot.waker, connection);
                     let kind = FailKind::Tls("TLS is not built yet".to_owned());
                     self.inbox.push_back(Input::Failed { id: conn, kind });
                 }
