@@ -80,7 +80,7 @@ impl Phone {
         let agent_config =
             ua::Config { user_agent: config.user_agent.clone(), ..ua::Config::default() };
         let mut agent =
-            UserAgent::new(agent_config, Ids::new(SIGNALLING), entropy.fork("phone.ua"));
+            UserAgent::new(agent_config, Ids::new(SIGNALLING), &entropy.fork("phone.ua"));
         let paths = entropy.fork("phone.connect");
         let connect = Connect::new(config.connect.clone(), Ids::new(PATHS), paths);
         let instance = instance(&mut entropy.fork("phone.instance"));

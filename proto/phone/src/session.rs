@@ -205,7 +205,7 @@ impl Session {
         match (&self.next, self.sip) {
             (Next::Invite { account, to }, None) => {
                 if let Some(account) = accounts.get(*account) {
-                    self.sip = Some(agent.invite(now, *account, to.clone(), Some(body)));
+                    self.sip = Some(agent.invite(now, *account, to.clone(), body));
                     self.next = Next::Reinvite;
                 }
             }
@@ -216,7 +216,7 @@ impl Session {
             }
             // Without an offer in the INVITE, ours is gathered while it rings.
             (Next::Answer { wanted: false }, _) => {}
-            (Next::Reinvite, Some(sip)) => agent.reinvite(now, sip, Some(body)),
+            (Next::Reinvite, Some(sip)) => agent.reinvite(now, sip, body),
             _ => {}
         }
     }

@@ -17,7 +17,7 @@ pub mod replay;
 pub mod server;
 
 pub use algorithm::{Algorithm, Hash};
-pub use client::{AnswerError, Client, Login, answer};
+pub use client::{AnswerError, Client, Covered, Login, answer};
 pub use digest::Ha1;
 pub use server::{Authenticator, Claim, Config, Examined, Proof};
 
