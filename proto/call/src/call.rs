@@ -278,11 +278,13 @@ impl Call {
         connect: &mut Connect,
         answer: Description,
     ) -> Result<(), Error> {
-        if self.theirs.as_ref() == Some(&answer) {
+        let Some(ours) = self.ours.as_ref().filter(|_| self.state != State::Ended) else {
+            return Err(Error::State(self.state));
+        };
+        let agreed = negotiate::agree(ours, &answer)?;
+        if self.theirs.as_ref() == Some(&answer) && self.agreed.as_ref() == Some(&agreed) {
             return Ok(());
         }
-        let Some(ours) = &self.ours else { return Err(Error::State(self.state)) };
-        let agreed = negotiate::agree(ours, &answer)?;
         self.adopt(now, connect, answer, agreed)
     }
 
@@ -299,7 +301,12 @@ impl Call {
         if self.agreed.is_none() || self.state == State::Ended {
             return Err(Error::State(self.state));
         }
-        let index = self.config.capabilities.choose(&offer)?;
+        let capabilities = &self.config.capabilities;
+        // The call's own content stays where it is, whatever is offered beside it.
+        let index = match offer.contents.get(self.index) {
+            Some(content) if capabilities.takes(content) => self.index,
+            _ => capabilities.choose(&offer)?,
+        };
         // Credentials that changed restart ICE, and our own are new after that.
         let stream = offer.contents.get(index);
         let remote =
@@ -307,7 +314,6 @@ impl Call {
         if let Some(remote) = remote {
             connect.set_remote(now, self.session, &remote)?;
         }
-        let capabilities = &self.config.capabilities;
         let transport = transport_of(connect, self.session);
         let answer = capabilities.answer(&offer, index, self.direction, transport);
         let agreed = negotiate::agree(&answer, &offer)?;

@@ -66,7 +66,7 @@ impl Leg {
     #[must_use]
     pub fn new(source: Source, mut entropy: Entropy) -> Self {
         //= RFC 7022 §4.2: a name for this call alone, 96 bits of randomness.
-        let cname = entropy.token(16);
+        let cname = entropy.token(17);
         let session = Session::new(rtp::defaults::CLOCK_RATE, cname, entropy.fork("call.rtp"));
         Self {
             session,

@@ -91,18 +91,21 @@ impl Capabilities {
     /// # Errors
     /// If there is none.
     pub fn choose(&self, offer: &Description) -> Result<usize, Error> {
-        let fits = |content: &Content| {
-            !content.refused
-                && content.media == MediaKind::Audio
-                && !self.common(content).is_empty()
-        };
-        let mut fitting = offer.contents.iter().enumerate().filter(|(_, content)| fits(content));
-        let protected = fitting.clone().next().is_some();
-        match fitting.find(|(_, content)| content.keying == Keying::None) {
-            Some((index, _)) => Ok(index),
-            None if protected => Err(Error::Keying),
-            None => Err(Error::NothingInCommon),
+        if let Some(index) = offer.contents.iter().position(|content| self.takes(content)) {
+            return Ok(index);
         }
+        let fits = |content: &Content| Content { keying: Keying::None, ..content.clone() };
+        let protected = offer.contents.iter().any(|content| self.takes(&fits(content)));
+        Err(if protected { Error::Keying } else { Error::NothingInCommon })
+    }
+
+    /// Whether we would take this content: sound, unprotected, with a codec of ours.
+    #[must_use]
+    pub fn takes(&self, content: &Content) -> bool {
+        !content.refused
+            && content.media == MediaKind::Audio
+            && content.keying == Keying::None
+            && !self.common(content).is_empty()
     }
 
     /// Our answer to `offer`: the content at `index` with `transport`, the others refused.
@@ -122,7 +125,7 @@ impl Capabilities {
             packet_time: Some(self.packet_time),
             //= RFC 5761 §5.1.1: multiplexing takes an offer and an answer that both have it.
             rtcp_mux: offered.rtcp_mux && self.rtcp_mux,
-            transport: if at == index { transport.clone() } else { Transport::default() },
+            transport: if at == index { fit(&transport, offered) } else { Transport::default() },
             ..offered.clone()
         };
         Description { contents: offer.contents.iter().enumerate().map(answer).collect() }
@@ -138,6 +141,12 @@ impl Capabilities {
         let codecs: Vec<Codec> = offered.codecs.iter().filter_map(ours).collect();
         if codecs.iter().all(Codec::is_telephone_event) { Vec::new() } else { codecs }
     }
+}
+
+/// Our transport, as far as the offer speaks of it: no ICE to who offers none.
+fn fit(ours: &Transport, offered: &Content) -> Transport {
+    let ice = ours.ice.clone().filter(|_| offered.transport.ice.is_some());
+    Transport { ice, defaults: ours.defaults.clone() }
 }
 
 /// What `ours` and `theirs` agree on: one of them is the offer, the other its answer.
