@@ -1,21 +1,55 @@
-//! The machine itself.
+//! The machine: sessions, their sockets, and the pacer that they share.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use ice::{Explanation, Role};
-use machine::{Entropy, Ids, Input, Instant, Machine, Now, Output, Outputs};
+use machine::{Entropy, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers};
 
-use crate::{Config, Event, LocalParameters, RemoteParameters, SessionSpec};
+use crate::defaults::MAX_STUN_SERVERS;
+use crate::pacer::Pacer;
+use crate::session::{Context, Session};
+use crate::{Config, Event, IceMode, LocalParameters, RemoteParameters, SessionSpec};
 
 /// The name of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u64);
 
+impl SessionId {
+    pub(crate) const fn new(n: u64) -> Self {
+        Self(n)
+    }
+}
+
 /// Finds paths and carries datagrams on them.
 #[derive(Debug)]
 pub struct Connect {
     config: Config,
+    ids: Ids,
+    entropy: Entropy,
+    /// `None` until the driver tells.
+    interfaces: Option<Vec<Interface>>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Whose each socket is.
+    routes: BTreeMap<Id, SessionId>,
+    next_session: u64,
+    pacer: Pacer,
+    timers: Timers<SessionId>,
     outputs: Outputs<Event, Infallible>,
+    stats: Stats,
+}
+
+/// What happened so far, as numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sessions opened.
+    pub sessions_opened: u64,
+    /// Sessions refused because there were too many.
+    pub sessions_refused: u64,
+    /// Datagrams dropped: empty, broken STUN, or STUN that nobody here asked for.
+    pub dropped: u64,
+    /// Datagrams with data dropped, since they came from no known remote.
+    pub from_strangers: u64,
 }
 
 /// Why a session was not opened.
@@ -61,28 +95,60 @@ impl Connect {
     /// A machine without sessions. It names its sockets by `ids`.
     #[must_use]
     pub fn new(config: Config, ids: Ids, entropy: Entropy) -> Self {
-        let _ = (ids, entropy);
-        Self { config, outputs: Outputs::new() }
+        let pacer = Pacer::new(config.ta);
+        Self {
+            config,
+            ids,
+            entropy,
+            interfaces: None,
+            sessions: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            next_session: 0,
+            pacer,
+            timers: Timers::new(),
+            outputs: Outputs::new(),
+            stats: Stats::default(),
+        }
     }
 
-    /// Opens a session and starts to gather.
+    /// Opens a session and starts to gather, as soon as the interfaces are known.
     ///
     /// # Errors
     /// If the spec cannot be honoured.
     pub fn open(&mut self, now: Now, spec: SessionSpec) -> Result<SessionId, OpenError> {
-        let _ = (now, spec);
-        Err(OpenError::TooManySessions(self.config.max_sessions))
+        if spec.ice == IceMode::RelayOnly {
+            return Err(OpenError::NoRelay);
+        }
+        let components = 1..=ice::defaults::MAX_COMPONENTS;
+        let streams = (1..=ice::defaults::MAX_STREAMS).contains(&spec.streams.len())
+            && spec.streams.iter().all(|stream| components.contains(&stream.components));
+        if !streams || spec.stun_servers.len() > MAX_STUN_SERVERS {
+            return Err(OpenError::Spec);
+        }
+        if self.sessions.len() >= self.config.max_sessions {
+            self.stats.sessions_refused += 1;
+            return Err(OpenError::TooManySessions(self.sessions.len()));
+        }
+        let id = SessionId::new(self.next_session);
+        self.next_session += 1;
+        self.stats.sessions_opened += 1;
+        let entropy = self.entropy.fork(&format!("connect.{}", id.0));
+        self.sessions.insert(id, Session::new(now, &self.config, spec, &entropy));
+        self.start(now, id);
+        self.pace(now);
+        Ok(id)
     }
 
     /// What our side tells the other, as far as it is known.
     #[must_use]
     pub fn local(&self, session: SessionId) -> Option<LocalParameters> {
-        let _ = session;
-        None
+        self.sessions.get(&session).map(Session::local)
     }
 
-    /// Takes what the other side told. May be called again with more candidates, or with new
-    /// credentials after its restart.
+    /// Takes what the other side told. May be called again: with more candidates, with new
+    /// credentials after its restart, with new addresses when there is no ICE.
+    ///
+    /// Components that the other side does not use are given up, and their sockets closed.
     ///
     /// # Errors
     /// If there is no such session, or the credentials are not allowed.
@@ -92,13 +158,21 @@ impl Connect {
         session: SessionId,
         remote: &RemoteParameters,
     ) -> Result<(), SessionError> {
-        let _ = (now, session, remote);
-        Err(SessionError::NoSession)
+        let set =
+            |session: &mut Session, context: &mut Context<'_>| session.set_remote(context, remote);
+        self.with(now, session, set).ok_or(SessionError::NoSession)??;
+        Ok(())
     }
 
-    /// Sets the role, before checks start.
+    /// Sets the role, as signalling says it; best before checks start.
     pub fn set_role(&mut self, now: Now, session: SessionId, role: Role) {
-        let _ = (now, session, role);
+        self.with(now, session, |session, _| session.set_role(role));
+    }
+
+    /// Starts ICE over with new credentials (RFC 8445 §9): [`local`](Self::local) has them, and the
+    /// other side must be told. Data goes on along the present path meanwhile.
+    pub fn restart(&mut self, now: Now, session: SessionId) {
+        self.with(now, session, |session, _| session.restart());
     }
 
     /// Sends one datagram on the best path known.
@@ -113,20 +187,109 @@ impl Connect {
         component: u16,
         bytes: &[u8],
     ) -> Result<(), SendError> {
-        let _ = (now, session, stream, component, bytes);
-        Err(SendError::NoSession)
+        let send = |session: &mut Session, context: &mut Context<'_>| {
+            session.send(context, stream, component, bytes)
+        };
+        self.with(now, session, send).ok_or(SendError::NoSession)?
     }
 
-    /// What became of every pair so far.
+    /// What became of every candidate and pair so far.
     #[must_use]
     pub fn explain(&self, session: SessionId) -> Option<Explanation> {
-        let _ = session;
-        None
+        self.sessions.get(&session).map(Session::explain)
     }
 
     /// Ends a session and closes its sockets.
     pub fn close(&mut self, now: Now, session: SessionId) {
-        let _ = (now, session);
+        self.with(now, session, |session, context| session.close(context));
+        self.sessions.remove(&session);
+        self.timers.cancel(&session);
+        self.pacer.set(session, false);
+        self.pace(now);
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// What happened so far, as numbers.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Does something with a session, and then what follows from it.
+    fn with<R>(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let result = self.act(now, id, act)?;
+        self.pace(now);
+        Some(result)
+    }
+
+    fn act<R>(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let session = self.sessions.get_mut(&id)?;
+        let mut context = Context {
+            now,
+            id,
+            ids: &mut self.ids,
+            routes: &mut self.routes,
+            outputs: &mut self.outputs,
+            stats: &mut self.stats,
+        };
+        let result = act(session, &mut context);
+        session.settle(&mut context);
+        match session.poll_timeout() {
+            Some(at) => self.timers.set(id, at),
+            None => {
+                self.timers.cancel(&id);
+            }
+        }
+        self.pacer.set(id, session.wants_slot());
+        Some(result)
+    }
+
+    /// Gives out the slots that are due.
+    fn pace(&mut self, now: Now) {
+        while let Some(session) = self.pacer.take(now.mono) {
+            self.act(now, session, Session::take_slot);
+        }
+    }
+
+    /// Binds a session's sockets, if the interfaces are known.
+    fn start(&mut self, now: Now, id: SessionId) {
+        if let Some(interfaces) = self.interfaces.take() {
+            self.act(now, id, |session, context| {
+                if !session.is_started() {
+                    session.start(context, &interfaces);
+                }
+            });
+            self.interfaces = Some(interfaces);
+        } else {
+            self.act(now, id, |_, _| ());
+        }
+    }
+
+    /// Routes to the session that a socket belongs to.
+    fn on_socket(
+        &mut self,
+        now: Now,
+        socket: Id,
+        act: impl FnOnce(&mut Session, &mut Context<'_>),
+    ) {
+        if let Some(session) = self.routes.get(&socket).copied() {
+            self.act(now, session, act);
+        }
     }
 }
 
@@ -136,11 +299,44 @@ impl Machine for Connect {
     type Answer = ();
 
     fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
-        let _ = (now, input);
+        match input {
+            Input::Datagram { socket, remote, segment_size, bytes, .. } => {
+                let size = segment_size.filter(|size| *size > 0).unwrap_or(usize::MAX);
+                self.on_socket(now, socket, |session, context| {
+                    if bytes.is_empty() {
+                        session.datagram(context, socket, remote, bytes);
+                    }
+                    for datagram in bytes.chunks(size) {
+                        session.datagram(context, socket, remote, datagram);
+                    }
+                });
+            }
+            Input::Bound { id, local } => {
+                self.on_socket(now, id, |session, context| session.bound(context, id, local));
+            }
+            Input::Failed { id, kind } => {
+                self.on_socket(now, id, |session, context| session.bind_failed(context, id, kind));
+            }
+            Input::Unreachable { socket, remote, icmp } => {
+                self.on_socket(now, socket, |session, _| {
+                    session.handle_unreachable(socket, remote, icmp);
+                });
+            }
+            Input::Interfaces(interfaces) => {
+                self.interfaces = Some(interfaces);
+                let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+                sessions.into_iter().for_each(|session| self.start(now, session));
+            }
+            _ => {}
+        }
+        self.pace(now);
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        while let Some(session) = self.timers.expire(now.mono) {
+            self.act(now, session, Session::handle_timeout);
+        }
+        self.pace(now);
     }
 
     fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Infallible>> {
@@ -148,6 +344,6 @@ impl Machine for Connect {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.timers.next().into_iter().chain(self.pacer.next()).min()
     }
 }

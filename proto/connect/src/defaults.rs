@@ -19,6 +19,6 @@ pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 /// late answer still becomes a candidate.
 pub const GATHER_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often a session that waits for the other side refreshes its NAT bindings by asking the STUN
-/// server again (RFC 8445 §5.1.1.4): half of the shortest lifetime that RFC 4787 suffers.
-pub const BINDING_REFRESH: Duration = Duration::from_secs(15);
+/// How long gathering goes on once a server has answered: for one lost packet of the others. An
+/// interface that leads nowhere costs this, and not the whole limit.
+pub const GATHER_GRACE: Duration = Duration::from_millis(600);

@@ -10,16 +10,24 @@
 //! | [`config`] | [`Config`], [`SessionSpec`]: what to open |
 //! | [`parameters`] | what both sides tell each other: [`LocalParameters`], [`RemoteParameters`] |
 //! | [`event`] | [`Event`], [`Path`] |
+//! | `session` | one session: sockets, demultiplexing, paths with ICE and without |
+//! | `addresses` | which of the host's addresses are offered |
+//! | `gather` | asking STUN servers |
+//! | `pacer` | one pace for all transactions |
 //! | [`defaults`] | every limit and timeout |
 
+mod addresses;
 pub mod config;
 mod connect;
 pub mod defaults;
 pub mod event;
+mod gather;
+mod pacer;
 pub mod parameters;
+mod session;
 
 pub use config::{Config, IceMode, SessionSpec, StreamSpec};
-pub use connect::{Connect, OpenError, SendError, SessionError, SessionId};
+pub use connect::{Connect, OpenError, SendError, SessionError, SessionId, Stats};
 pub use event::{Event, Path};
 pub use ice::{
     Candidate, CandidateKind, Credentials, Explanation, Fate, Origin, PairReport, PairState, Role,

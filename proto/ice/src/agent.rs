@@ -435,16 +435,27 @@ impl Agent {
         self.current_way(stream, component)
     }
 
+    /// Where data of a component goes: from which base, to which address. As [`way`](Self::way),
+    /// without its names.
+    #[must_use]
+    pub fn destination(&self, stream: usize, component: u16) -> Option<(Endpoint, Endpoint)> {
+        self.current_destination(stream, component)
+    }
+
     /// Whether data from `remote` may belong to this component: it is a candidate of the other
-    /// side's, told or seen in a check.
+    /// side's, told or seen in a check with good credentials.
     #[must_use]
     pub fn knows_remote(&self, stream: usize, component: u16, remote: Endpoint) -> bool {
-        self.streams.get(stream).is_some_and(|s| {
-            s.remote.iter().any(|c| c.component == component && c.endpoint == remote)
-                || s.component(component)
-                    .and_then(|c| c.previous.as_ref())
-                    .is_some_and(|way| way.remote.endpoint == remote)
-        })
+        let early = |early: &Early| {
+            (early.stream, early.component, early.remote) == (stream, component, remote)
+        };
+        self.early.iter().any(early)
+            || self.streams.get(stream).is_some_and(|s| {
+                s.remote.iter().any(|c| c.component == component && c.endpoint == remote)
+                    || s.component(component)
+                        .and_then(|c| c.previous.as_ref())
+                        .is_some_and(|way| way.remote.endpoint == remote)
+            })
     }
 
     /// What happened so far, as numbers.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use machine::{Endpoint, Icmp, Transport};
+use machine::{Endpoint, FailKind, Icmp, Transport};
 
 use crate::Candidate;
 
@@ -54,6 +54,44 @@ pub struct Explanation {
     pub checks_received: u64,
     /// Checks received and refused: wrong user name or password, or malformed.
     pub checks_refused: u64,
+    /// What was asked for candidates of ours. The agent gathers nothing and leaves it empty; whoever
+    /// gathers fills it.
+    pub sources: Vec<Source>,
+}
+
+/// Something that might have given a candidate of ours, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The stream.
+    pub stream: usize,
+    /// The component.
+    pub component: u16,
+    /// The address on this host that asked, or that was to be bound.
+    pub base: Endpoint,
+    /// The STUN server that was asked; `None` for the address itself.
+    pub server: Option<Endpoint>,
+    /// What it said.
+    pub answer: Answer,
+}
+
+/// What a [`Source`] said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing yet.
+    Pending,
+    /// This address.
+    Address(Endpoint),
+    /// Nothing, until it was given up.
+    Silence,
+    /// A refusal with this STUN error code.
+    Refused {
+        /// The code.
+        code: u16,
+    },
+    /// The network said that it cannot be reached.
+    Unreachable(Icmp),
+    /// The address could not be bound.
+    NotBound(FailKind),
 }
 
 /// Why a session failed.
@@ -166,6 +204,24 @@ pub enum Ignored {
 }
 
 impl Explanation {
+    /// Nothing happened yet.
+    #[must_use]
+    pub const fn empty(role: Role) -> Self {
+        Self {
+            reason: None,
+            role,
+            role_switches: 0,
+            local: Vec::new(),
+            remote: Vec::new(),
+            ignored: Vec::new(),
+            pairs: Vec::new(),
+            checks_sent: 0,
+            checks_received: 0,
+            checks_refused: 0,
+            sources: Vec::new(),
+        }
+    }
+
     /// The pairs that were checked.
     #[must_use]
     pub fn pairs_tried(&self) -> usize {

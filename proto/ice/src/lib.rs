@@ -29,4 +29,6 @@ pub use agent::{Agent, Event, Stats, Transmit, Way};
 
 pub use candidate::{Candidate, CandidateKind, LocalCandidate, Origin};
 pub use credentials::Credentials;
-pub use explain::{Explanation, Fate, Ignored, PairReport, PairState, Pruned, Reason, Role};
+pub use explain::{
+    Answer, Explanation, Fate, Ignored, PairReport, PairState, Pruned, Reason, Role, Source,
+};

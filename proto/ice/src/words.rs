@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use machine::{AddressClass, Icmp};
+use machine::{AddressClass, FailKind, Icmp};
 
-use crate::explain::{Explanation, Fate, Ignored, PairReport, Pruned, Reason, Role};
+use crate::explain::{
+    Answer, Explanation, Fate, Ignored, PairReport, Pruned, Reason, Role, Source,
+};
 use crate::{Candidate, CandidateKind};
 
 /// One sentence a line: what happened, what would have helped, then each pair.
@@ -13,6 +15,7 @@ pub(crate) fn of(explanation: &Explanation) -> Vec<String> {
     words.extend(explanation.reason.map(|reason| format!("No path: {reason}.")));
     words.push(effort(explanation));
     words.extend(hints(explanation));
+    words.extend(explanation.sources.iter().filter_map(source));
     words.extend(explanation.pairs.iter().map(pair));
     words.extend(
         explanation.ignored.iter().map(|(_, candidate, why)| {
@@ -78,6 +81,36 @@ fn hints(explanation: &Explanation) -> Vec<String> {
         );
     }
     hints
+}
+
+/// What is worth saying of a source: that it did not help.
+fn source(source: &Source) -> Option<String> {
+    let Source { component, base, answer, .. } = source;
+    let what = match answer {
+        Answer::Pending | Answer::Address(_) => return None,
+        Answer::Silence => "no answer".to_owned(),
+        Answer::Refused { code } => format!("refused with {code}"),
+        Answer::Unreachable(icmp) => icmp_words(*icmp),
+        Answer::NotBound(kind) => format!("could not be bound ({})", bind_words(kind)),
+    };
+    Some(match source.server {
+        Some(server) => {
+            format!("STUN server {server}, asked from {base} for component {component}: {what}.")
+        }
+        None => format!("The address {base} for component {component}: {what}."),
+    })
+}
+
+fn bind_words(kind: &FailKind) -> &str {
+    match kind {
+        FailKind::AddressInUse => "in use",
+        FailKind::AddressNotAvailable => "not an address of this host",
+        FailKind::PermissionDenied => "not permitted",
+        FailKind::OutOfResources => "out of ports or memory",
+        FailKind::Refused | FailKind::Unreachable => "unreachable",
+        FailKind::TimedOut => "timed out",
+        FailKind::Certificate(text) | FailKind::Tls(text) | FailKind::Other(text) => text,
+    }
 }
 
 fn pair(pair: &PairReport) -> String {

@@ -16,7 +16,7 @@ pub(super) struct Early {
     pub(super) stream: usize,
     pub(super) component: u16,
     base: Endpoint,
-    remote: Endpoint,
+    pub(super) remote: Endpoint,
     priority: u32,
     use_candidate: bool,
 }

@@ -1,6 +1,6 @@
 //! Choosing a pair, concluding, failing (RFC 8445 §8.1, RFC 8863).
 
-use machine::Instant;
+use machine::{Endpoint, Instant};
 
 use super::{Agent, Event, Phase, Timer, Way};
 use crate::defaults::RENOMINATE;
@@ -211,21 +211,47 @@ impl Agent {
         }
     }
 
+    /// The chosen pair that works, else the best that does, and whether it was chosen.
+    fn best_pair(&self, stream: usize, component: u16) -> Option<(&Pair, bool)> {
+        let state = self.streams.get(stream)?.component(component)?;
+        let selected = state.selected.and_then(|id| self.checklists.get(id));
+        match selected.filter(|pair| pair.valid.is_some()) {
+            Some(pair) => Some((pair, true)),
+            None => self.best_valid(stream, component).map(|pair| (pair, false)),
+        }
+    }
+
     /// The best way known: the chosen pair, else the best that works, else the one from before a
     /// restart.
     pub(super) fn current_way(&self, stream: usize, component: u16) -> Option<Way> {
         let this = self.streams.get(stream)?;
-        let state = this.component(component)?;
-        let selected = state.selected.and_then(|id| self.checklists.get(id));
-        let chosen = selected.filter(|pair| pair.valid.is_some());
-        let Some(pair) = chosen.or_else(|| self.best_valid(stream, component)) else {
-            return state.previous.clone();
+        let Some((pair, selected)) = self.best_pair(stream, component) else {
+            return this.component(component)?.previous.clone();
         };
         Some(Way {
             local: this.local.get(pair.valid?.local)?.clone(),
             remote: this.remote.get(pair.remote)?.clone(),
-            selected: chosen.is_some(),
+            selected,
             rtt: pair.rtt,
         })
+    }
+
+    /// As [`current_way`](Self::current_way): base and remote address.
+    pub(super) fn current_destination(
+        &self,
+        stream: usize,
+        component: u16,
+    ) -> Option<(Endpoint, Endpoint)> {
+        let this = self.streams.get(stream)?;
+        match self.best_pair(stream, component) {
+            Some((pair, _)) => {
+                let local = this.local.get(pair.valid?.local)?;
+                Some((local.base, this.remote.get(pair.remote)?.endpoint))
+            }
+            None => {
+                let way = this.component(component)?.previous.as_ref()?;
+                Some((way.local.base, way.remote.endpoint))
+            }
+        }
     }
 }

@@ -156,9 +156,8 @@ impl Agent {
             return Some(pair.local);
         }
         let (base, component) = (used.base, used.component);
-        let same = |c: &Candidate| c.component == component && c.endpoint == mapped;
-        let exact = stream.local.iter().position(|c| same(c) && c.base == base);
-        if let Some(index) = exact.or_else(|| stream.local.iter().position(same)) {
+        let same = |c: &Candidate| (c.component, c.endpoint, c.base) == (component, mapped, base);
+        if let Some(index) = stream.local.iter().position(same) {
             return Some(index);
         }
         let of_component = stream.local.iter().filter(|c| c.component == component).count();

@@ -73,6 +73,7 @@ impl Agent {
             checks_sent: self.stats.checks_sent,
             checks_received: self.stats.checks_received,
             checks_refused: self.stats.checks_refused,
+            sources: Vec::new(),
         }
     }
 

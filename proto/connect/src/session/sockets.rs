@@ -1,0 +1,97 @@
+//! Binding, and what comes of it.
+
+use machine::{BindKind, Endpoint, FailKind, Id, Interface, Output};
+
+use super::{Context, Session, Socket, SocketState, add_local};
+use crate::addresses;
+
+impl Session {
+    /// The host's addresses are known: binds a socket for every component at each.
+    pub(crate) fn start(&mut self, context: &mut Context<'_>, interfaces: &[Interface]) {
+        self.started = true;
+        let addresses = addresses::choose(interfaces, self.spec.include_loopback);
+        for (stream, &components) in self.components.iter().enumerate() {
+            for component in 1..=components {
+                for address in &addresses {
+                    let id = context.ids.next_id();
+                    context.outputs.push(Output::Bind {
+                        id,
+                        kind: BindKind::Udp,
+                        local: Endpoint::new(address.ip, 0),
+                        interface: address.scope,
+                    });
+                    context.routes.insert(id, context.id);
+                    let (address, state) = (address.clone(), SocketState::Binding);
+                    self.sockets.insert(id, Socket { stream, component, address, state });
+                }
+            }
+        }
+    }
+
+    /// A socket is there: its address is a host candidate, and servers can be asked.
+    pub(crate) fn bound(&mut self, context: &mut Context<'_>, id: Id, local: Endpoint) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        if socket.state != SocketState::Binding {
+            return;
+        }
+        socket.state = SocketState::Bound(local);
+        self.bases.insert(local, id);
+        self.gatherer.add(id, local, &self.spec.stun_servers);
+        if let Some(agent) = &mut self.agent {
+            let address = &socket.address;
+            let found = ice::LocalCandidate::host(
+                socket.component,
+                local,
+                address.preference,
+                &address.interface,
+            );
+            add_local(context, agent, socket.stream, found);
+        }
+    }
+
+    /// A socket could not be bound; the others have to do.
+    pub(crate) fn bind_failed(&mut self, context: &mut Context<'_>, id: Id, kind: FailKind) {
+        context.routes.remove(&id);
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.state = SocketState::Failed(kind);
+        }
+    }
+
+    /// Closes the sockets that `gone` names.
+    pub(super) fn close_sockets(
+        &mut self,
+        context: &mut Context<'_>,
+        gone: impl Fn(usize, u16) -> bool,
+    ) {
+        let closing: Vec<Id> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| gone(socket.stream, socket.component))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in closing {
+            self.gatherer.remove(id);
+            let Some(socket) = self.sockets.remove(&id) else { continue };
+            if let SocketState::Bound(base) = socket.state {
+                self.bases.remove(&base);
+            }
+            if context.routes.remove(&id).is_some() {
+                context.outputs.push(Output::Close { id });
+            }
+        }
+    }
+
+    /// Ends the session.
+    pub(crate) fn close(&mut self, context: &mut Context<'_>) {
+        self.close_sockets(context, |_, _| true);
+        context.outputs.event(crate::Event::Closed { session: context.id });
+    }
+
+    /// The address that a socket is bound to.
+    pub(super) fn base_of(&self, socket: Id) -> Option<Endpoint> {
+        match self.sockets.get(&socket)?.state {
+            SocketState::Bound(base) => Some(base),
+            SocketState::Binding | SocketState::Failed(_) => None,
+        }
+    }
+}
