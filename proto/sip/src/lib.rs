@@ -14,6 +14,8 @@
 //! | [`stack`] | [`Stack`]: transport and transactions as one part |
 //! | [`dialog`] | [`Dialog`]: RFC 3261 §12 |
 //! | [`ua`] | [`UserAgent`](ua::UserAgent): registrations and calls |
+//! | [`location`], [`registrar`] | [`Location`](location::Location): bindings, and how REGISTER changes them |
+//! | [`proxy`] | [`Proxy`](proxy::Proxy): the stateful proxy |
 
 pub mod auth;
 pub mod defaults;
@@ -21,9 +23,12 @@ pub mod dialog;
 pub mod framing;
 pub mod header;
 pub mod headers;
+pub mod location;
 pub mod message;
 pub mod method;
 pub mod params;
+pub mod proxy;
+pub mod registrar;
 pub mod stack;
 pub mod status;
 pub mod transaction;

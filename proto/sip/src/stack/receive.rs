@@ -11,6 +11,7 @@ use crate::method::Method;
 use crate::status::Status;
 use crate::transaction::key;
 use crate::transport::{Flow, via};
+use crate::validate;
 
 impl Stack {
     pub(super) fn receive(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
@@ -52,10 +53,9 @@ impl Stack {
         };
         if let Err(invalid) = validate::request(&request) {
             self.stats.invalid += 1;
-            //= RFC 3261 §17.2.1: an ACK is never answered.
-            if request.method != Method::Ack {
-                let response =
-                    self.refusal(&request, invalid.status()).with_reason(&invalid.reason());
+            //= RFC 3261 §17.1.1.3: an ACK is never answered.
+            if let Some(mut response) = invalid.response(&request) {
+                response.set_to_tag(&self.entropy.token(defaults::TAG_CHARS));
                 self.respond_stateless(flow, &via, &response);
             }
             return;
@@ -132,36 +132,5 @@ impl Stack {
         let mut response = request.response(status);
         response.set_to_tag(&self.entropy.token(defaults::TAG_CHARS));
         response
-    }
-}
-
-mod validate {
-    use super::{Request, Response, Status};
-
-    pub(super) struct Invalid(String);
-
-    impl Invalid {
-        pub(super) fn status(&self) -> Status {
-            Status::BAD_REQUEST
-        }
-        pub(super) fn reason(&self) -> String {
-            self.0.clone()
-        }
-    }
-
-    pub(super) fn request(request: &Request) -> Result<(), Invalid> {
-        let broken = |error: crate::headers::HeaderError| Invalid(error.to_string());
-        request.from().map_err(broken)?;
-        request.to().map_err(broken)?;
-        request.call_id().map_err(broken)?;
-        request.cseq().map_err(broken)?;
-        Ok(())
-    }
-
-    pub(super) fn response(response: &Response) -> Result<(), Invalid> {
-        let broken = |error: crate::headers::HeaderError| Invalid(error.to_string());
-        response.cseq().map_err(broken)?;
-        response.via().map_err(broken)?;
-        Ok(())
     }
 }

@@ -40,6 +40,14 @@ impl Stack {
         self.pump(now);
     }
 
+    /// Forgets a request without an answer: what RFC 4320 §4.2 wants of a proxy that has none in
+    /// time.
+    pub fn abandon(&mut self, transaction: TransactionId) {
+        if self.servers.contains_key(&transaction) {
+            self.server_end(transaction, false);
+        }
+    }
+
     /// Answers a request outside any transaction and forgets it: for what is refused before it
     /// is worth any memory.
     pub(super) fn respond_stateless(&mut self, flow: Flow, via: &Via, response: &Response) {
