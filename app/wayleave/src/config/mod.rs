@@ -1,0 +1,58 @@
+//! `wayleave config`, and the server's configuration that it shows.
+
+mod settings;
+mod source;
+
+pub use settings::{Config, DEFAULT, Listen};
+pub use source::Source;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What to do with the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print every key as it stands, defaults filled in
+    Show {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Say whether a server could start with it
+    Check {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Print a configuration file with every key, its default and what it is for
+    Default,
+}
+
+/// Does it.
+pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
+    match args.action {
+        Action::Show { source } => {
+            let config = source.load()?;
+            ui.event("config", &config);
+            if !ui.is_json() {
+                let text = toml::to_string_pretty(&config).context("cannot print it as TOML")?;
+                ui.say(text.trim_end());
+            }
+        }
+        Action::Check { source } => {
+            let config = source.load()?;
+            config.data_folder()?;
+            ui.event("config", &config);
+            ui.say(format!("{} is sound", source.name()));
+        }
+        Action::Default => ui.say(DEFAULT.trim_end()),
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Where a configuration comes from: a file, and what the command line lays over it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Config;
+use crate::failure::Failure;
+
+/// Where the configuration comes from; the command line wins over the file.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Source {
+    /// The configuration file; every key has a default that works without one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder that the accounts are kept in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Any key of the configuration: --set sip.digests='["MD5"]'
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+const REMEDY: &str = "`wayleave config default` shows every key and what it is for";
+
+impl Source {
+    /// What the configuration is called in messages.
+    pub fn name(&self) -> String {
+        self.config.as_deref().map_or("the configuration".to_owned(), |p| p.display().to_string())
+    }
+
+    /// Reads it.
+    pub fn load(&self) -> Result<Config, Failure> {
+        let mut table = match &self.config {
+            Some(path) => read(path)?,
+            None => Table::new(),
+        };
+        for setting in &self.set {
+            lay(&mut table, setting)?;
+        }
+        let mut config: Config = table.try_into().map_err(|error: toml::de::Error| {
+            // The file alone was sound: one of the settings is not.
+            Failure::configuration(format!("--set: {}", error.message())).with_remedy(REMEDY)
+        })?;
+        if let (Some(file), Some(data)) = (&self.config, &mut config.data) {
+            // A relative folder means one beside the file, wherever the command is run.
+            if data.is_relative() && !self.set.iter().any(|setting| setting.starts_with("data=")) {
+                *data = file.parent().unwrap_or(Path::new("")).join(&data);
+            }
+        }
+        if let Some(data) = &self.data {
+            config.data = Some(data.clone());
+        }
+        Ok(config)
+    }
+}
+
+/// Reads a file, and checks it while an error can still name its line.
+fn read(path: &Path) -> Result<Table, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::configuration(format!("cannot read {}: {error}", path.display()))
+            .with_remedy("`wayleave config default` prints a file to begin with")
+    })?;
+    let broken = |error: toml::de::Error| {
+        let place = error.span().map_or(String::new(), |span| format!(":{}", line(&text, &span)));
+        Failure::configuration(format!("{}{place}: {}", path.display(), error.message()))
+            .with_remedy(REMEDY)
+    };
+    toml::from_str::<Config>(&text).map_err(broken)?;
+    toml::from_str(&text).map_err(broken)
+}
+
+/// The number of the line that `span` begins in, from 1.
+fn line(text: &str, span: &Range<usize>) -> usize {
+    let before = text.get(..span.start).unwrap_or(text);
+    1 + before.matches('\n').count()
+}
+
+/// Lays `KEY=VALUE` over the table. What is no TOML value is taken as a string, so that
+/// `--set domain=example.org` needs no quotes within quotes.
+fn lay(table: &mut Table, setting: &str) -> Result<(), Failure> {
+    let malformed = || {
+        Failure::usage(format!("--set {setting} is not of the form KEY=VALUE"))
+            .with_remedy("write --set domain=example.org")
+    };
+    let (key, value) = setting.split_once('=').ok_or_else(malformed)?;
+    let value = toml::from_str::<Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    let mut names: Vec<&str> = key.split('.').map(str::trim).collect();
+    let last = names.pop().filter(|name| !name.is_empty()).ok_or_else(malformed)?;
+    let mut table = table;
+    for name in names {
+        let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        table = inner.as_table_mut().ok_or_else(|| {
+            Failure::configuration(format!("--set {setting}: {name} has no keys of its own"))
+                .with_remedy(REMEDY)
+        })?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Source;
+    use crate::config::Config;
+    use crate::config::settings::Digest;
+
+    fn source(file: &str, set: &[&str]) -> (tempfile::TempDir, Source) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wayleave.toml");
+        std::fs::write(&path, file).unwrap();
+        let set = set.iter().map(ToString::to_string).collect();
+        (folder, Source { config: Some(path), data: None, set })
+    }
+
+    #[test]
+    fn without_a_file_everything_has_a_default() {
+        assert_eq!(Source::default().load().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let set = ["sip.digests=[\"SHA-256\", \"MD5\"]", "domain=example.net"];
+        let (_folder, source) = source("domain = \"example.org\"\nlisten = [\"127.0.0.1\"]", &set);
+        let config = source.load().unwrap();
+        assert_eq!(config.domain, "example.net");
+        assert_eq!(config.sip.digests, [Digest::Sha256, Digest::Md5]);
+        assert_eq!(config.listen, ["127.0.0.1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn data_lies_beside_the_file() {
+        let (folder, source) = source("data = \"accounts\"", &[]);
+        assert_eq!(source.load().unwrap().data, Some(folder.path().join("accounts")));
+        let elsewhere = Source { data: Some("elsewhere".into()), ..source };
+        assert_eq!(elsewhere.load().unwrap().data, Some("elsewhere".into()));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_remedy() {
+        for (file, place, word) in [
+            ("domain = \"a\"\n\ndomian = \"b\"\n", ":3: ", "domian"),
+            ("domain = \n", ":1: ", ""),
+            ("listen = [\n  \"127.0.0.1\",\n  \"localhost\",\n]\n", ":", "localhost"),
+            ("[sip]\ndigests = [\"SHA-1\"]\n", ":2: ", "SHA-1"),
+            ("[sip]\ndigest = [\"MD5\"]\n", ":2: ", "digest"),
+        ] {
+            let (_folder, source) = source(file, &[]);
+            let failure = source.load().unwrap_err();
+            assert!(failure.message.contains("wayleave.toml"), "{failure}");
+            assert!(failure.message.contains(place), "{failure}");
+            assert!(failure.message.contains(word), "{failure}");
+            assert!(failure.remedy.is_some());
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be() {
+        for setting in ["domain", "=x", "domain.name=x", "sip.what=1", "listen=[\"here\"]"] {
+            let (_folder, source) = source("domain = \"a\"", &[setting]);
+            assert!(source.load().is_err(), "{setting}");
+        }
+    }
+}
