@@ -39,5 +39,5 @@ pub const VERBS_MAX: usize = 64;
 /// unit of tokio's cooperative budget of 128.
 pub const ROUND: usize = 64;
 
-/// Verbs in one round.
+/// Verbs in one round: few, since each may take long, and sockets wait meanwhile.
 pub const VERBS_PER_ROUND: usize = 8;

@@ -8,7 +8,8 @@ pub const MAX_SESSIONS: usize = 256;
 /// Addresses of the host that one component binds. Each costs a socket and its candidates.
 pub const MAX_ADDRESSES: usize = 16;
 
-/// STUN servers of one session.
+/// STUN servers of one session: each costs a transaction for every socket, paced by Ta (RFC 8445
+/// §14.2), and a second one is for when the first does not answer.
 pub const MAX_STUN_SERVERS: usize = 4;
 
 /// The largest datagram that is sent or received.

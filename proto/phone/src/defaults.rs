@@ -8,7 +8,7 @@ use stun::Timing;
 /// not being blocked by a flood: one more is answered 486.
 pub const MAX_CALLS: usize = 16;
 
-/// Accounts of one phone.
+/// Accounts of one phone: a person has a few, and each costs a registration and its keepalives.
 pub const MAX_ACCOUNTS: usize = 8;
 
 /// A keepalive over UDP is sent at 0, 0.5, 1.5 and 3.5 s and given up after 8 s.

@@ -8,7 +8,7 @@ pub const CLOCK_RATE: u32 = 8000;
 /// Samples in the 20 ms that a packet carries by default (RFC 3551 §4.2).
 pub const FRAME_SAMPLES: usize = 160;
 
-/// The time of one frame.
+/// The time of one frame: what RFC 3551 §4.2 packs by default.
 pub const FRAME: Duration = Duration::from_millis(20);
 
 /// Packets of an accepted source may jump ahead by this much (RFC 3550 A.1, `MAX_DROPOUT`).

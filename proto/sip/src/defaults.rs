@@ -58,7 +58,7 @@ pub const KEEPALIVE: Duration = Duration::from_secs(29);
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// Look-ups for one URI (RFC 3263), so that no zone sends us in circles.
 pub const LOCATE_LOOKUPS: usize = 16;
-/// Places to try for one URI.
+/// Places to try for one URI (RFC 3263 §4.3): a caller has hung up before a ninth has timed out.
 pub const LOCATE_DESTINATIONS: usize = 8;
 
 // ---- user agent ----
