@@ -26,8 +26,8 @@ impl Header {
     #[must_use]
     pub fn new(name: &str, value: impl Into<String>) -> Self {
         let mut value = value.into();
-        if value.contains(['\r', '\n', '\0']) {
-            value = value.replace(['\r', '\n', '\0'], " ");
+        if value.contains(['\r', '\n']) {
+            value = value.replace(['\r', '\n'], " ");
         }
         Self { name: name::canonical(name), value, raw: None }
     }

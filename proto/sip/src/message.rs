@@ -19,6 +19,16 @@ pub struct Version {
 impl Version {
     /// SIP/2.0, the one that there is.
     pub const SIP_2_0: Self = Self { major: 2, minor: 0 };
+
+    /// Reads `2.0`; a number too large is the largest.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().unwrap_or(u16::MAX))
+        };
+        Some(Self { major: number(major)?, minor: number(minor)? })
+    }
 }
 
 /// A request.

@@ -23,6 +23,12 @@ impl Params {
         text::split(text, b';').map(param).collect::<Option<Vec<_>>>().map(Self)
     }
 
+    /// Reads like [`parse_rest`](Self::parse_rest), passing over empty parameters.
+    pub(crate) fn parse_generously(rest: Option<&str>) -> Option<Self> {
+        let pieces = rest.into_iter().flat_map(|text| text::split(text, b';'));
+        pieces.filter(|piece| !piece.is_empty()).map(param).collect::<Option<_>>().map(Self)
+    }
+
     /// Reads `rest` as it comes out of a cut at the first semicolon.
     pub(crate) fn parse_rest(rest: Option<&str>) -> Option<Self> {
         rest.map_or(Some(Self::new()), Self::parse)
@@ -31,7 +37,7 @@ impl Params {
     /// The value of `name` as written; a flag has the empty value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.unwrap_or(""))
+        self.iter().find(|(n, _)| is_name(n, name)).map(|(_, v)| v.unwrap_or(""))
     }
 
     /// The value of `name` without quotes.
@@ -65,7 +71,7 @@ impl Params {
     /// Removes `name`; says whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.0.len();
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self.0.retain(|(n, _)| !is_name(n, name));
         self.0.len() != before
     }
 
@@ -87,11 +93,17 @@ impl Params {
     }
 
     fn put(&mut self, name: &str, value: Option<String>) {
-        match self.0.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        match self.0.iter_mut().find(|(n, _)| is_name(n, name)) {
             Some(param) => param.1 = value,
             None => self.0.push((name.to_owned(), value)),
         }
     }
+}
+
+/// A name may be written with escapes: `%6C%72` is `lr` (RFC 3261 §19.1.2).
+fn is_name(written: &str, name: &str) -> bool {
+    written.eq_ignore_ascii_case(name)
+        || written.contains('%') && text::unescape(written).eq_ignore_ascii_case(name)
 }
 
 fn param(text: &str) -> Option<(String, Option<String>)> {

@@ -36,9 +36,9 @@ pub enum Flaw {
     /// A header field is not UTF-8; what is not was replaced in its value.
     #[error("a header field that is not UTF-8")]
     NotUtf8,
-    /// A header field holds a control character.
-    #[error("a control character in a header field")]
-    Control,
+    /// A carriage return or line feed that ends no line.
+    #[error("a stray line end")]
+    LineEnd,
 }
 
 /// The length of the header section, its final empty line included, if all of it is there.
@@ -98,7 +98,7 @@ fn start_line(line: &str) -> Result<Message, ParseError> {
     request.version = sip_version(version).ok_or(ParseError::StartLine)?;
     //= RFC 3261 §7.1: single spaces separate the parts, and there is no other white space.
     let tidy = trimmed == line && text::trim(uri) == uri && !line.contains('\t');
-    request.flaw = (!tidy || line.contains(['\0', '\r', '\n'])).then_some(Flaw::StartLine);
+    request.flaw = (!tidy || line.contains(['\r', '\n'])).then_some(Flaw::StartLine);
     Ok(Message::Request(request))
 }
 
@@ -114,20 +114,14 @@ fn status_line(version: Version, rest: &str) -> Result<Response, ParseError> {
     let mut response = Response::new(Status::new(code).ok_or(ParseError::StartLine)?);
     reason.clone_into(&mut response.reason);
     response.version = version;
-    response.flaw = reason.contains(['\0', '\r', '\n']).then_some(Flaw::Control);
+    response.flaw = reason.contains(['\r', '\n']).then_some(Flaw::LineEnd);
     Ok(response)
 }
 
-/// `SIP/2.0`; a number too large is the largest.
+/// `SIP/2.0`.
 fn sip_version(text: &str) -> Option<Version> {
     let (protocol, version) = text.split_once('/')?;
-    let (major, minor) = version.split_once('.')?;
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(u16::MAX))
-    };
-    let version = Version { major: number(major)?, minor: number(minor)? };
-    protocol.eq_ignore_ascii_case("SIP").then_some(version)
+    Version::parse(version).filter(|_| protocol.eq_ignore_ascii_case("SIP"))
 }
 
 /// Reads fields up to the empty line.
@@ -168,7 +162,7 @@ fn field(raw: &[u8]) -> Option<(Header, Option<Flaw>)> {
     let value = unfold(value);
     let flaw = match std::str::from_utf8(&value) {
         Err(_) => Some(Flaw::NotUtf8),
-        Ok(text) if text.contains(|c: char| c.is_control() && c != '\t') => Some(Flaw::Control),
+        Ok(text) if text.contains(['\r', '\n']) => Some(Flaw::LineEnd),
         Ok(_) => None,
     };
     let value = String::from_utf8_lossy(&value);

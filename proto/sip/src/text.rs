@@ -59,10 +59,12 @@ pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            quoted.push('\\');
+        match c {
+            // No quoted pair holds a line end.
+            '\r' | '\n' => quoted.push(' '),
+            '"' | '\\' | '\0'..' ' | '\x7f' => quoted.extend(['\\', c]),
+            _ => quoted.push(c),
         }
-        quoted.push(if c.is_control() && c != '\t' { ' ' } else { c });
     }
     quoted.push('"');
     quoted
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn quoting_round_trips() {
-        for text in ["", "a", r#"a"b\c"#, "\\", "\"", "ü \" ü"] {
+        for text in ["", "a", r#"a"b\c"#, "\\", "\"", "ü \" ü", "a\0\x07\x7f\t"] {
             assert_eq!(unquote(&quote(text)).as_deref(), Some(text));
         }
         assert_eq!(unquote(r#""a"b""#), None);

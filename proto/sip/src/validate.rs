@@ -110,7 +110,8 @@ pub fn request_within(request: &Request, limits: &Limits) -> Result<(), Invalid>
         return Err(Invalid::broken(flaw));
     }
     request_uri(request)?;
-    essentials(&request.headers, &request.body)?;
+    essentials(&request.headers)?;
+    body_length(&request.headers, &request.body)?;
     let cseq = request.cseq()?;
     //= RFC 3261 §8.1.1.5: the method of CSeq is the request's; its number is below 2^31.
     if cseq.method != request.method {
@@ -139,8 +140,10 @@ pub fn response(response: &Response) -> Result<(), Invalid> {
     if let Some(flaw) = response.flaw() {
         return Err(Invalid::broken(flaw));
     }
-    essentials(&response.headers, &response.body)?;
-    Ok(())
+    // What is wrong with the other fields may be what the response is about.
+    response.via()?;
+    response.cseq()?;
+    body_length(&response.headers, &response.body)
 }
 
 /// Whether a response that reached a user agent was meant for it: more than one Via says that it
@@ -262,14 +265,18 @@ fn request_uri(request: &Request) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// What requests and responses must have alike.
-fn essentials(headers: &Headers, body: &[u8]) -> Result<(), Invalid> {
-    //= RFC 3261 §8.1.1: Via, From, To, Call-ID and CSeq are in every message.
+fn essentials(headers: &Headers) -> Result<(), Invalid> {
+    //= RFC 3261 §8.1.1: a request has at least To, From, CSeq, Call-ID, Max-Forwards and Via;
+    //  without Max-Forwards, those of RFC 2543 are let pass (§16.3 step 3).
     headers.via()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
     headers.cseq()?;
+    Ok(())
+}
+
+fn body_length(headers: &Headers, body: &[u8]) -> Result<(), Invalid> {
     //= RFC 3261 §18.3: a datagram that ends before its body does is answered with a 400.
     if headers.content_length()?.is_some_and(|length| length != body.len()) {
         return Err(Invalid::broken("the body is shorter than Content-Length"));

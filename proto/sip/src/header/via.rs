@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Malformed;
 use crate::host::{Host, parse_ip};
+use crate::message::Version;
 use crate::params::Params;
 use crate::text;
 
@@ -91,6 +92,7 @@ pub struct Via {
     pub port: Option<u16>,
     /// `branch`, `received`, `rport`, `maddr`, `ttl` and others.
     pub params: Params,
+    version: Version,
 }
 
 impl Via {
@@ -100,7 +102,7 @@ impl Via {
         let mut params = Params::new();
         params.set("branch", branch);
         params.set_flag("rport");
-        Self { protocol, host, port, params }
+        Self { protocol, host, port, params, version: Version::SIP_2_0 }
     }
 
     /// The transaction's name for this hop.
@@ -181,19 +183,21 @@ impl FromStr for Via {
         else {
             return Err(Malformed);
         };
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        if !name.eq_ignore_ascii_case("SIP") {
             return Err(Malformed);
         }
+        let version = Version::parse(version).ok_or(Malformed)?;
         let (protocol, sent_by) = rest.split_once([' ', '\t']).ok_or(Malformed)?;
         let (host, port) = Host::parse_with_port(text::trim(sent_by)).map_err(|_| Malformed)?;
-        let params = Params::parse_rest(params).ok_or(Malformed)?;
-        Ok(Self { protocol: protocol.parse()?, host, port, params })
+        // Without this field no answer finds its way, not even the one that says what is wrong.
+        let params = Params::parse_generously(params).ok_or(Malformed)?;
+        Ok(Self { protocol: protocol.parse()?, host, port, params, version })
     }
 }
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.protocol, self.host)?;
+        write!(f, "{}/{} {}", self.version, self.protocol, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
@@ -234,9 +238,9 @@ mod tests {
         for text in [
             "",
             "SIP/2.0/UDP",
-            "SIP/3.0/UDP a",
+            "SIP/x/UDP a",
             "SIP/2.0/UDP a:b",
-            "SIP/2.0/UDP a;;x",
+            "SIP/2.0/UDP a;=x",
             "SIP/2.0/UDP 2001:db8::1",
         ] {
             assert!(text.parse::<Via>().is_err(), "{text}");
