@@ -1,1 +1,38 @@
-//! The whole network core as one machine.
+//! The whole network core as one machine: SIP registrar and proxy on UDP and TCP, and STUN on the
+//! same ports.
+//!
+//! [`Server`] is a [`machine::Machine`]. It asks the world two kinds of thing: the keys of a user
+//! ([`Question::Credentials`]), and to keep the bindings of an address of record so that they
+//! survive a restart ([`Question::SaveBindings`], [`Question::LoadBindings`]). A REGISTER is
+//! answered with 200 only after its bindings are kept.
+//!
+//! Whom it serves: users of its own domains, once they have proven their password, call users of
+//! its own domains. A stranger's INVITE is challenged, another domain's user is refused. Requests
+//! within a dialog that it routed carry a token of its own in Route and need no password. Methods
+//! that SIP does not define are refused with a 405, not forwarded.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | [`Config`]: domains, listeners, digest algorithms |
+//! | [`event`] | [`Event`], [`Question`], [`Answer`], [`Keys`] |
+//! | [`stats`] | [`Stats`]: what was counted |
+//! | `server` | [`Server`]: dispatch between its parts |
+//! | `listen` | listeners, what to do when one cannot be bound, the Binding answer of STUN |
+//! | `admit` | challenges and proofs: who is it? |
+//! | `register` | REGISTER |
+//! | `route` | all other requests: where do they go? |
+
+pub mod config;
+pub mod event;
+pub mod stats;
+
+mod admit;
+mod listen;
+mod register;
+mod route;
+mod server;
+
+pub use config::{Config, Listener, Service};
+pub use event::{Address, Answer, Event, Keys, Question, SavedAddress};
+pub use server::Server;
+pub use stats::Stats;

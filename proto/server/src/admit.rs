@@ -1,0 +1,149 @@
+//! Who is it? Challenges and proofs (RFC 3261 §22, RFC 7616).
+//!
+//! Wrong password and unknown user take the same way to the same answer.
+
+use machine::Now;
+use sip::auth::{Examined, Proof, Side};
+use sip::auth::Claim;
+use sip::header::name;
+use sip::stack::TransactionId;
+use sip::transport::Flow;
+use sip::{Request, Response, SipUri, Status};
+
+use crate::event::{Keys, Question};
+use crate::register::Change;
+use crate::server::Server;
+
+/// What waits for an answer of the world.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// The bindings that were kept.
+    Bindings,
+    /// The keys of whoever sends a request.
+    Caller(Box<Attempt>),
+    /// Whether a user exists who is not registered.
+    Callee { transaction: TransactionId, request: Box<Request> },
+    /// New bindings, to be acknowledged once they are kept.
+    Saved(Box<Change>),
+}
+
+/// A request that claims to be somebody's.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) transaction: TransactionId,
+    pub(crate) flow: Flow,
+    pub(crate) request: Request,
+    side: Side,
+    claim: Claim,
+}
+
+impl Server {
+    /// The realm of a domain of ours.
+    pub(crate) fn realm(&self, domain: &str) -> String {
+        self.config.realm.clone().unwrap_or_else(|| domain.to_owned())
+    }
+
+    /// Lets a request in whose sender proves to be a user of `domain`, else challenges it. What
+    /// is let in goes on in [`admitted`](Self::admitted).
+    pub(crate) fn admit(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        flow: Flow,
+        request: Request,
+        (side, domain): (Side, &str),
+    ) {
+        let realm = self.realm(domain);
+        match self.auth.examine(now, &request, side, &realm) {
+            Examined::Nothing => self.challenge(now, transaction, &request, side, &realm, false),
+            Examined::Stale => self.challenge(now, transaction, &request, side, &realm, true),
+            Examined::Claim(claim) => {
+                let question = Question::Credentials { user: claim.user.clone(), realm };
+                let attempt = Attempt { transaction, flow, request, side, claim };
+                self.ask(question, Waiting::Caller(Box::new(attempt)));
+            }
+        }
+    }
+
+    /// The keys of a claim are there, or there is no such user.
+    pub(crate) fn proven(&mut self, now: Now, attempt: Box<Attempt>, keys: Option<&Keys>) {
+        let Attempt { transaction, flow, request, side, claim } = *attempt;
+        let ha1 = keys.map(|keys| keys.ha1(claim.algorithm.hash));
+        match self.auth.verify(now, &request, &claim, ha1.as_ref()) {
+            Proof::Good => self.admitted(now, transaction, flow, request, &claim.user),
+            Proof::Stale => self.challenge(now, transaction, &request, side, &claim.realm, true),
+            Proof::Bad => {
+                self.stats.wrong_proofs += 1;
+                self.challenge(now, transaction, &request, side, &claim.realm, false);
+            }
+        }
+    }
+
+    fn challenge(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        request: &Request,
+        side: Side,
+        realm: &str,
+        stale: bool,
+    ) {
+        self.stats.challenges += 1;
+        let response = self.auth.challenge(now, request, side, realm, stale);
+        self.reply(now, transaction, request, response);
+    }
+
+    /// An answer came that is none to its question.
+    pub(crate) fn unanswerable(&mut self, now: Now, waiting: Waiting) {
+        let status = Status::SERVER_INTERNAL_ERROR;
+        match waiting {
+            Waiting::Bindings => self.listen(),
+            Waiting::Caller(attempt) => {
+                self.refuse(now, attempt.transaction, &attempt.request, status);
+            }
+            Waiting::Callee { transaction, request } => {
+                self.refuse(now, transaction, &request, status);
+            }
+            Waiting::Saved(change) => self.saved(now, change, false),
+        }
+    }
+
+    /// Answers with a status alone.
+    pub(crate) fn refuse(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        request: &Request,
+        status: Status,
+    ) {
+        self.reply(now, transaction, request, request.response(status));
+    }
+
+    /// Answers with a response of our own.
+    pub(crate) fn reply(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        request: &Request,
+        mut response: Response,
+    ) {
+        if response.status.is_failure() {
+            *self.stats.refusals.entry(response.status.code()).or_default() += 1;
+        }
+        response.set_to_tag(&self.tag(request));
+        self.stack.respond(now, transaction, &response);
+    }
+
+    /// A tag for To that the same request always gets (RFC 3261 §19.3), so that it tells nothing.
+    fn tag(&self, request: &Request) -> String {
+        let field = |name| request.headers.first(name).unwrap_or("").as_bytes();
+        let parts = [field(name::CALL_ID), b"\n", field(name::CSEQ), b"\n", field(name::FROM)];
+        crypto::to_hex(&crypto::hmac_sha256(&self.tag_key, &parts)[..8])
+    }
+}
+
+/// Whether the user name of authentication is that of an address: its local part, or all of it.
+pub(crate) fn is_user_of(user: &str, address: &SipUri, domain: &str) -> bool {
+    let local = address.user().unwrap_or_default();
+    !local.is_empty() && (user == local || user.strip_suffix(&format!("@{domain}")) == Some(&local))
+}

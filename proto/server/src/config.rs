@@ -1,0 +1,93 @@
+//! How the core is set up.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use machine::{Endpoint, Transport};
+use sip::auth::Hash;
+use sip::{registrar, transaction::Times};
+
+/// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
+pub const SIP_PORT: u16 = 5060;
+/// The port of STUN (RFC 8489 §8.1).
+pub const STUN_PORT: u16 = 3478;
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// SIP, and STUN beside it over UDP (RFC 5626 §3.5.2).
+    Sip,
+    /// STUN alone.
+    Stun,
+}
+
+/// One address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// What for.
+    pub service: Service,
+    /// Over what.
+    pub transport: Transport,
+    /// Where; port 0 is any. SIP over TCP at port 0 takes the port that SIP over UDP got at the
+    /// same address, because a client that turns to TCP stays with the port (RFC 3261 §18.1.1).
+    pub local: Endpoint,
+}
+
+/// How the core is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our domains, the first of which counts where an address stands for a domain.
+    pub domains: Vec<String>,
+    /// Where we listen.
+    pub listeners: Vec<Listener>,
+    /// Addresses of ours as others see them.
+    pub external: BTreeMap<IpAddr, IpAddr>,
+    /// The realm of challenges; the domain unless given.
+    pub realm: Option<String>,
+    /// Digest algorithms, the best first. MD5 alone unless configured otherwise, because
+    /// widespread telephones give up on any other.
+    pub algorithms: Vec<Hash>,
+    /// Lifetimes and limits of registrations.
+    pub registrar: registrar::Config,
+    /// The times of transactions.
+    pub times: Times,
+}
+
+impl Default for Config {
+    /// The domain `localhost` on the loopback address and the standard ports.
+    fn default() -> Self {
+        Self::new("localhost", [IpAddr::from([127, 0, 0, 1])])
+    }
+}
+
+impl Config {
+    /// A domain on these addresses and the standard ports: SIP over UDP and TCP, and STUN.
+    #[must_use]
+    pub fn new(domain: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let listeners = addresses.into_iter().flat_map(|ip| Self::listeners_at(ip, false));
+        Self {
+            domains: vec![domain.to_ascii_lowercase()],
+            listeners: listeners.collect(),
+            external: BTreeMap::new(),
+            realm: None,
+            algorithms: vec![Hash::Md5],
+            registrar: registrar::Config::default(),
+            times: Times::default(),
+        }
+    }
+
+    /// The listeners of one address, on the standard ports or on free ones.
+    #[must_use]
+    pub fn listeners_at(ip: IpAddr, any_port: bool) -> [Listener; 3] {
+        let at = |service, transport, port| Listener {
+            service,
+            transport,
+            local: Endpoint::new(ip, if any_port { 0 } else { port }),
+        };
+        [
+            at(Service::Sip, Transport::Udp, SIP_PORT),
+            at(Service::Sip, Transport::Tcp, SIP_PORT),
+            at(Service::Stun, Transport::Udp, STUN_PORT),
+        ]
+    }
+}

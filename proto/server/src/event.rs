@@ -1,0 +1,133 @@
+//! What the core tells its owner, asks the world, and is answered.
+
+use std::fmt;
+use std::time::Duration;
+
+use machine::{Endpoint, Transport};
+use serde::{Deserialize, Serialize};
+use sip::auth::{Ha1, Hash};
+use sip::location::SavedBinding;
+
+use crate::config::Service;
+
+/// An address that the core listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// What for.
+    pub service: Service,
+    /// Over what.
+    pub transport: Transport,
+    /// Where, port included.
+    pub local: Endpoint,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Every listener is bound or has failed; these are bound.
+    Ready {
+        /// All of them.
+        addresses: Vec<Address>,
+    },
+    /// A listener could not be bound. The core serves on the others.
+    ListenFailed {
+        /// What was asked for.
+        address: Address,
+        /// Why it failed, for a person.
+        cause: String,
+        /// What to do about it, for a person.
+        remedy: String,
+    },
+    /// Somebody registered, or refreshed a registration.
+    Registered {
+        /// The address of record: `alice@example.org`.
+        address: String,
+        /// The first contact.
+        contact: String,
+        /// Where the REGISTER came from.
+        remote: Endpoint,
+        /// How long it holds.
+        expires: Duration,
+    },
+    /// The last binding of an address ended or was removed.
+    Unregistered {
+        /// The address of record.
+        address: String,
+    },
+}
+
+/// What the core asks the world. Every question is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    /// The keys of a user. Answered by [`Answer::Credentials`].
+    Credentials {
+        /// The user name of authentication, `alice` or `alice@example.org`.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
+    /// All bindings that were kept. Answered by [`Answer::Bindings`].
+    LoadBindings,
+    /// Keep the bindings of an address in place of those it had; none to forget it. Answered by
+    /// [`Answer::Saved`].
+    SaveBindings(SavedAddress),
+}
+
+/// The bindings of one address of record, as they are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedAddress {
+    /// The address of record: `alice@example.org`.
+    pub address: String,
+    /// Its bindings.
+    pub bindings: Vec<SavedBinding>,
+}
+
+/// What the world answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The keys of the user, or `None` if there is no such user.
+    Credentials(Option<Keys>),
+    /// All bindings that were kept.
+    Bindings(Vec<SavedAddress>),
+    /// Whether the bindings are kept.
+    Saved(bool),
+}
+
+/// What digests are checked with: the hashes of `user:realm:password` in hexadecimal digits, one
+/// for each algorithm. As secret as the password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// With MD5.
+    pub md5: String,
+    /// With SHA-256.
+    pub sha256: String,
+    /// With SHA-512/256.
+    pub sha512_256: String,
+}
+
+impl Keys {
+    /// Derives the keys of a password.
+    #[must_use]
+    pub fn derive(user: &str, realm: &str, password: &str) -> Self {
+        let key = |hash: Hash| hash.hex(&[format!("{user}:{realm}:{password}").as_bytes()]);
+        let [md5, sha256, sha512_256] = Hash::ALL.map(key);
+        Self { md5, sha256, sha512_256 }
+    }
+
+    /// The key for one algorithm.
+    #[must_use]
+    pub fn ha1(&self, hash: Hash) -> Ha1 {
+        let hex = match hash {
+            Hash::Md5 => &self.md5,
+            Hash::Sha256 => &self.sha256,
+            Hash::Sha512_256 => &self.sha512_256,
+        };
+        Ha1::from_hex(hash, hex)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}

@@ -1,0 +1,147 @@
+//! Listeners: bound at the start, explained when they cannot be; and STUN's Binding answers
+//! (RFC 8489 §12), which need no more than the datagram.
+
+use machine::{BindKind, Endpoint, FailKind, Id, Output, Transport};
+
+use crate::config::{Listener, Service};
+use crate::event::{Address, Event};
+use crate::server::Server;
+
+impl Server {
+    /// Binds every listener.
+    pub(crate) fn listen(&mut self) {
+        let listeners = self.config.listeners.clone();
+        for listener in &listeners {
+            let waits = listener.service == Service::Sip
+                && listener.transport == Transport::Tcp
+                && listener.local.port() == 0
+                && listeners.iter().any(|other| is_sibling(other, listener));
+            if waits {
+                self.siblings.push(*listener);
+            } else {
+                self.bind(*listener);
+            }
+        }
+        self.settle();
+    }
+
+    fn bind(&mut self, listener: Listener) {
+        let id = match listener.service {
+            Service::Sip => self.stack.listen(listener.transport, listener.local),
+            Service::Stun => {
+                let id = self.stun_ids.next_id();
+                let (kind, local) = (BindKind::Udp, listener.local);
+                self.outputs.push(Output::Bind { id, kind, local, interface: None });
+                id
+            }
+        };
+        self.pending.insert(id, listener);
+    }
+
+    pub(crate) fn listening(&mut self, id: Id, local: Endpoint) {
+        let Some(listener) = self.pending.remove(&id) else { return };
+        if local.ip().is_unspecified() {
+            self.wildcards.insert(id);
+        }
+        let Listener { service, transport, .. } = listener;
+        self.bound.push(Address { service, transport, local });
+        self.bind_siblings(&listener, local.port());
+        self.settle();
+    }
+
+    pub(crate) fn listen_failed(&mut self, id: Id, kind: &FailKind) {
+        let Some(listener) = self.pending.remove(&id) else { return };
+        let Listener { service, transport, local } = listener;
+        let address = Address { service, transport, local };
+        let (cause, remedy) = explain(kind, &address);
+        self.outputs.event(Event::ListenFailed { address, cause, remedy });
+        self.bind_siblings(&listener, 0);
+        self.settle();
+    }
+
+    /// Binds what waited for the port of `listener`.
+    fn bind_siblings(&mut self, listener: &Listener, port: u16) {
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            self.siblings.drain(..).partition(|sibling| is_sibling(listener, sibling));
+        self.siblings = waiting;
+        for sibling in ready {
+            self.bind(Listener { local: sibling.local.with_port(port), ..sibling });
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.pending.is_empty() && self.siblings.is_empty() && !self.ready {
+            self.ready = true;
+            self.bound.sort();
+            self.outputs.event(Event::Ready { addresses: self.bound.clone() });
+        }
+    }
+
+    /// Answers the Binding requests in a datagram, or in a train of them.
+    pub(crate) fn binding_requests(
+        &mut self,
+        socket: Id,
+        (local, remote): (Endpoint, Endpoint),
+        segment_size: Option<usize>,
+        bytes: &[u8],
+    ) {
+        let source = self.wildcards.contains(&socket).then_some(local.ip());
+        let mut answer = Vec::new();
+        for bytes in bytes.chunks(segment_size.unwrap_or(bytes.len()).max(1)) {
+            if stun::binding::answer(bytes, remote, &mut answer) {
+                self.stats.stun_answered += 1;
+                let output = Output::Datagram { socket, source, remote, segment_size: None };
+                self.outputs.push_with(output, &answer);
+            } else {
+                self.stats.stun_ignored += 1;
+            }
+        }
+    }
+}
+
+/// Whether `udp` is the listener whose port `tcp` shares.
+fn is_sibling(udp: &Listener, tcp: &Listener) -> bool {
+    udp.service == Service::Sip
+        && udp.transport == Transport::Udp
+        && udp.local.ip() == tcp.local.ip()
+}
+
+/// Why a listener failed and what to do, in words for the operator.
+fn explain(kind: &FailKind, address: &Address) -> (String, String) {
+    let Address { transport, local, .. } = address;
+    let (ip, port) = (local.ip(), local.port());
+    let name = match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
+    };
+    match kind {
+        FailKind::AddressInUse => (
+            format!("{name} port {port} of {ip} is taken by another program"),
+            format!(
+                "stop what listens there (`ss -lpn 'sport = :{port}'` shows it), listen on another \
+                 port, or let free ports be chosen"
+            ),
+        ),
+        FailKind::AddressNotAvailable => (
+            format!("{ip} is not an address of this machine"),
+            format!(
+                "listen on one of its own addresses (`ip addr` lists them); if {ip} is that of a \
+                 NAT in front, set it as the external address of the address behind"
+            ),
+        ),
+        FailKind::PermissionDenied => (
+            format!("{name} port {port} may not be opened by this user"),
+            "listen on a port from 1024 on, or give the program the right to bind low ports"
+                .to_owned(),
+        ),
+        FailKind::OutOfResources => (
+            format!("the system has no descriptors or memory left for {name} {local}"),
+            "raise the limit of open files, or stop what uses them up".to_owned(),
+        ),
+        other => (
+            format!("{name} {local} cannot be opened: {other:?}"),
+            "check the address and try again".to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,195 @@
+//! The core itself: inputs to its parts, the parts' events to each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use machine::{Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs};
+use sip::auth::{self, Authenticator};
+use sip::location::Location;
+use sip::proxy::Proxy;
+use sip::stack::{self, Stack};
+
+use crate::admit::Waiting;
+use crate::config::{Config, Listener};
+use crate::event::{Address, Answer, Event, Question};
+use crate::stats::Stats;
+
+/// The namespaces of ids.
+mod namespace {
+    pub(super) const QUESTIONS: u16 = 0;
+    pub(super) const SIP: u16 = 1;
+    pub(super) const STUN: u16 = 2;
+}
+
+/// The network core.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) config: Config,
+    pub(crate) stack: Stack,
+    pub(crate) auth: Authenticator,
+    pub(crate) location: Location,
+    pub(crate) proxy: Proxy,
+    /// The key of our tags.
+    pub(crate) tag_key: [u8; 32],
+    pub(crate) questions: Ids,
+    pub(crate) waiting: BTreeMap<Id, Waiting>,
+    pub(crate) stun_ids: Ids,
+    /// Listeners that are not bound yet.
+    pub(crate) pending: BTreeMap<Id, Listener>,
+    /// Listeners over TCP that wait for the port of their sibling over UDP.
+    pub(crate) siblings: Vec<Listener>,
+    pub(crate) bound: Vec<Address>,
+    /// Sockets that are bound to every address.
+    pub(crate) wildcards: BTreeSet<Id>,
+    pub(crate) ready: bool,
+    pub(crate) outputs: Outputs<Event, Question>,
+    pub(crate) stats: Stats,
+}
+
+impl Server {
+    /// A core that has asked for the bindings that were kept, and listens once they are there.
+    #[must_use]
+    pub fn new(config: Config, entropy: &Entropy) -> Self {
+        let stack_config = stack::Config {
+            times: config.times,
+            external: config.external.clone(),
+            ..stack::Config::default()
+        };
+        let auth_config =
+            auth::Config { algorithms: config.algorithms.clone(), ..auth::Config::default() };
+        let mut server = Self {
+            stack: Stack::new(stack_config, Ids::new(namespace::SIP), entropy.fork("sip.stack")),
+            auth: Authenticator::new(auth_config, entropy.fork("sip.auth")),
+            location: Location::new(),
+            proxy: Proxy::new(),
+            tag_key: entropy.fork("sip.tags").bytes(),
+            questions: Ids::new(namespace::QUESTIONS),
+            waiting: BTreeMap::new(),
+            stun_ids: Ids::new(namespace::STUN),
+            pending: BTreeMap::new(),
+            siblings: Vec::new(),
+            bound: Vec::new(),
+            wildcards: BTreeSet::new(),
+            ready: false,
+            outputs: Outputs::new(),
+            stats: Stats::default(),
+            config,
+        };
+        server.ask(Question::LoadBindings, Waiting::Bindings);
+        server
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sip: self.stack.stats(),
+            proxy: self.proxy.stats(),
+            addresses: self.location.len() as u64,
+            questions: self.waiting.len() as u64,
+            ..self.stats.clone()
+        }
+    }
+
+    /// Asks the world; the answer finds what waits for it.
+    pub(crate) fn ask(&mut self, question: Question, waiting: Waiting) {
+        let id = self.questions.next_id();
+        self.waiting.insert(id, waiting);
+        self.outputs.push(Output::Ask { id, question });
+    }
+
+    fn answered(&mut self, now: Now, id: Id, answer: Answer) {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        match (waiting, answer) {
+            (Waiting::Bindings, Answer::Bindings(addresses)) => {
+                self.restore(now, addresses);
+                self.listen();
+            }
+            (Waiting::Caller(attempt), Answer::Credentials(keys)) => {
+                self.proven(now, attempt, keys.as_ref());
+            }
+            (Waiting::Callee { transaction, request }, Answer::Credentials(keys)) => {
+                self.unreachable(now, transaction, &request, keys.is_some());
+            }
+            (Waiting::Saved(change), Answer::Saved(kept)) => self.saved(now, change, kept),
+            (waiting, _) => self.unanswerable(now, waiting),
+        }
+    }
+
+    /// Carries the stack's events to where they belong.
+    pub(crate) fn pump(&mut self, now: Now) {
+        while let Some(event) = self.stack.poll_event() {
+            match event {
+                stack::Event::Listening { id, local, .. } => self.listening(id, local),
+                stack::Event::ListenFailed { id, kind, .. } => self.listen_failed(id, &kind),
+                stack::Event::Request { transaction, flow, request } => {
+                    self.request(now, transaction, flow, request);
+                }
+                stack::Event::Ack { request, .. } => self.ack(now, request),
+                stack::Event::Cancelled { transaction } => self.cancelled(now, transaction),
+                stack::Event::Response { transaction, response, .. } => {
+                    self.proxy.response(now, &mut self.stack, transaction, &response);
+                }
+                stack::Event::TimedOut { transaction } => {
+                    self.proxy.timed_out(now, &mut self.stack, transaction);
+                }
+                stack::Event::Failed { transaction, failure } => {
+                    self.proxy.failed(now, &mut self.stack, transaction, failure);
+                }
+                stack::Event::ServerEnded { transaction, .. } => {
+                    self.proxy.server_ended(transaction);
+                }
+                stack::Event::ClientEnded { .. }
+                | stack::Event::FlowLost { .. }
+                | stack::Event::KeepaliveDue { .. } => {}
+            }
+        }
+    }
+}
+
+impl Machine for Server {
+    type Event = Event;
+    type Question = Question;
+    type Answer = Answer;
+
+    fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
+        match input {
+            Input::Answer { id, answer } => self.answered(now, id, answer),
+            Input::Datagram { socket, local, remote, segment_size, bytes, .. }
+                if socket.namespace() == namespace::STUN || stun::is_stun(bytes) =>
+            {
+                self.binding_requests(socket, (local, remote), segment_size, bytes);
+            }
+            Input::Bound { id, local } if id.namespace() == namespace::STUN => {
+                self.listening(id, local);
+            }
+            Input::Failed { id, kind } if id.namespace() == namespace::STUN => {
+                self.listen_failed(id, &kind);
+            }
+            input => self.stack.handle_input(now, &input),
+        }
+        self.pump(now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.stack.handle_timeout(now);
+        self.pump(now);
+        self.proxy.handle_timeout(now, &mut self.stack);
+        for address in self.location.handle_timeout(now) {
+            self.outputs.event(Event::Unregistered { address });
+        }
+        self.pump(now);
+    }
+
+    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Question>> {
+        match self.stack.poll_output(buf) {
+            Some(output) => Some(output.map(|never| match never {}, |never| match never {})),
+            None => self.outputs.poll(buf),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let parts =
+            [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.location.poll_timeout()];
+        parts.into_iter().flatten().min()
+    }
+}
