@@ -23,7 +23,7 @@ flags=(
   -Zsanitizer=address
 )
 # With --target the flags leave build scripts alone.
-RUSTC_BOOTSTRAP=1 RUSTFLAGS="${flags[*]}" cargo build --release --locked --bins --target "$host"
+RUSTC_BOOTSTRAP=1 RUSTFLAGS="${flags[*]}" cargo build --release --bins --target "$host"
 
 for target in "${targets[@]}"; do
   echo "== $target, $seconds seconds"

@@ -12,7 +12,7 @@ pub fn run(bytes: &[u8]) {
         Message::Response(response) => response.flaw(),
     };
     if flaw.is_none() {
-        let smuggles = |header: &Header| header.value().contains(['\r', '\n', '\0']);
+        let smuggles = |header: &Header| header.value().contains(['\r', '\n']);
         assert!(!message.headers().iter().any(smuggles), "what looks like lines is a flaw");
     }
     let written = message.to_bytes();
