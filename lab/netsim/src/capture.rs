@@ -16,6 +16,21 @@ pub(crate) enum Heading {
     Out,
 }
 
+/// A packet that passed a tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Captured<'a> {
+    /// The tap.
+    pub tap: TapId,
+    /// When, on the wall clock.
+    pub at: Duration,
+    /// Where it was going, as seen from a tapped interface; `None` on a link.
+    pub inbound: Option<bool>,
+    /// Whether the link lost it.
+    pub lost: bool,
+    /// The IP packet.
+    pub bytes: &'a [u8],
+}
+
 /// The packets of all taps, in the order in which they passed.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
@@ -57,6 +72,21 @@ impl Capture {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(packet);
         self.records.push(Record { tap, at, start, end: self.bytes.len(), heading, lost });
+    }
+
+    /// What passed, in order.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = Captured<'_>> {
+        self.records.iter().map(|record| Captured {
+            tap: record.tap,
+            at: record.at,
+            inbound: match record.heading {
+                Heading::Along => None,
+                Heading::In => Some(true),
+                Heading::Out => Some(false),
+            },
+            lost: record.lost,
+            bytes: &self.bytes[record.start..record.end],
+        })
     }
 
     /// The file, with those taps only.

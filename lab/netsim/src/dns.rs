@@ -57,12 +57,18 @@ impl Dns {
         self
     }
 
-    /// What a look-up of `name` gives. Case does not count (RFC 4343).
+    /// What a look-up of `name` gives. Case does not count (RFC 4343), and an address is its own
+    /// answer.
     ///
     /// # Errors
     /// As real look-ups fail: no such name, no such records, or what [`Dns::fail`] said.
     pub fn resolve(&self, name: &str, kinds: &[RecordKind]) -> Result<Vec<Record>, ResolveError> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
+        if let Ok(ip) = name.parse() {
+            let record = Record { name, ttl_secs: 0, data: RecordData::Address(ip) };
+            let wanted = kinds.contains(&kind(&record.data));
+            return if wanted { Ok(vec![record]) } else { Err(ResolveError::NoRecords) };
+        }
         if let Some(error) = self.failing.get(&name) {
             return Err(*error);
         }

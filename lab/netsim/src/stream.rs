@@ -16,8 +16,8 @@ pub(crate) struct Stream {
     listener: Option<Id>,
     /// The machine has no connection of this name any more.
     forgotten: bool,
-    /// The room that the machine knows of.
-    announced: usize,
+    /// The room that the machine knows of; none before the connection stands.
+    announced: Option<usize>,
 }
 
 /// What the machine is told next.
@@ -41,7 +41,7 @@ pub(crate) struct TooMuch {
 
 impl Stream {
     pub(crate) const fn new(tcp: Connection, listener: Option<Id>) -> Self {
-        Self { tcp, tls: None, listener, forgotten: false, announced: 0 }
+        Self { tcp, tls: None, listener, forgotten: false, announced: None }
     }
 
     pub(crate) const fn local(&self) -> Endpoint {
@@ -62,8 +62,9 @@ impl Stream {
         if self.forgotten {
             return Ok(());
         }
-        let room = self.announced;
-        self.announced = room.checked_sub(bytes.len()).ok_or(TooMuch { len: bytes.len(), room })?;
+        let room = self.announced.unwrap_or(0);
+        let left = room.checked_sub(bytes.len()).ok_or(TooMuch { len: bytes.len(), room })?;
+        self.announced = Some(left);
         match &mut self.tls {
             None => self.tcp.write(now, bytes, out),
             Some(tls) => {
@@ -84,7 +85,7 @@ impl Stream {
         out: &mut Vec<Segment>,
     ) {
         self.tls = Some(tls);
-        self.announced = 0;
+        self.announced = None;
         if !hello.is_empty() {
             self.tcp.write(now, hello, out);
         }
@@ -111,7 +112,7 @@ impl Stream {
                 Delivery::Accepted { room, .. }
                 | Delivery::Connected { room }
                 | Delivery::Secured { room, .. }
-                | Delivery::Writable { room } => self.announced = *room,
+                | Delivery::Writable { room } => self.announced = Some(*room),
                 Delivery::Data(_) => {}
                 Delivery::Failed(_) => {
                     self.forgotten = true;
@@ -181,10 +182,9 @@ impl Stream {
 
     /// The new room, when the machine knows of less than half and at least half is there.
     fn grown(&self) -> Option<usize> {
-        let room = self.room();
         let half = TCP_SEND_BUFFER / 2;
-        let tell = !self.forgotten && self.announced < half && room >= half;
-        // TLS that shakes hands has no room yet; `Secured` will tell.
-        tell.then_some(room)
+        let known = self.announced.filter(|_| !self.forgotten)?;
+        let room = self.room();
+        (known < half && room >= half).then_some(room)
     }
 }

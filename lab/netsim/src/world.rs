@@ -14,7 +14,7 @@ use machine::{Endpoint, Entropy, Id, Input, Instant, Machine, Now, Timers};
 
 pub use build::{BadTap, Tap};
 
-use crate::capture::{Capture, TapId};
+use crate::capture::{Capture, Captured, TapId};
 use crate::defaults::WALL_CLOCK_START;
 use crate::digest::Digest;
 use crate::dns::Dns;
@@ -242,6 +242,11 @@ impl<M: Inhabitant> World<M> {
     #[must_use]
     pub fn link_stats(&self, link: LinkId, direction: Direction) -> LinkStats {
         self.links[link.0 as usize].pipes[direction as usize].stats
+    }
+
+    /// What passed the taps so far, in order.
+    pub fn captured(&self) -> impl Iterator<Item = Captured<'_>> {
+        self.capture.packets()
     }
 
     /// What passed the taps so far, as a pcapng file.

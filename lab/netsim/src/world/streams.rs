@@ -22,7 +22,7 @@ impl<M: Inhabitant> World<M> {
                 sockets.streams_by_ends.insert((local, remote), id);
                 sockets.streams.insert(id, Stream::new(tcp, None));
                 self.segments = out;
-                self.settle(node, id, (local, remote));
+                self.flush(node, id);
             }
             Err(kind) => self.tell_machine(node, Input::Failed { id, kind }),
         }

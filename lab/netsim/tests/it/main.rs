@@ -1,0 +1,14 @@
+//! The simulated internet, seen through a machine that does what it is told.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+extern crate wayleave_netsim as netsim;
+
+mod capture;
+mod faults;
+mod links;
+mod nats;
+mod properties;
+mod slides;
+mod streams;
+mod talker;
