@@ -66,7 +66,7 @@ mod tests {
         let mut pacer = Pacer::new(Duration::from_millis(50));
         let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
         let [a, b, c] = [0, 1, 2].map(SessionId::new);
-        [a, b, c].map(|session| pacer.set(session, true));
+        [a, b, c].into_iter().for_each(|session| pacer.set(session, true));
         assert_eq!(pacer.take(at(1000)), Some(a));
         assert_eq!(pacer.take(at(1049)), None);
         assert_eq!(pacer.next(), Some(at(1050)));
