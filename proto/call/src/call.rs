@@ -444,6 +444,7 @@ impl Call {
             (State::Offering | State::Ringing, None) => {
                 let transport = transport_of(connect, self.session);
                 let offer = capabilities.offer(self.direction, transport);
+                self.leg.expect(capabilities.codecs.clone());
                 self.ours = Some(offer.clone());
                 self.events.push_back(Event::Offer(offer));
                 Ok(())

@@ -44,6 +44,8 @@ pub struct Leg {
     session: Session,
     jitter: JitterBuffer,
     source: Source,
+    /// What we said that we receive, under our numbers.
+    receive: Vec<Codec>,
     terms: Option<Terms>,
     /// When the next packet goes out; `None` while nothing is sent.
     next_packet: Option<Instant>,
@@ -72,6 +74,7 @@ impl Leg {
             session,
             jitter: JitterBuffer::new(),
             source,
+            receive: Vec::new(),
             terms: None,
             next_packet: None,
             marker: true,
@@ -81,6 +84,12 @@ impl Leg {
         }
     }
 
+    /// Plays what comes in these codecs already before there are terms.
+    //= RFC 3264 §5.1: who has offered to receive must be ready for media from then on.
+    pub fn expect(&mut self, codecs: Vec<Codec>) {
+        self.receive = codecs;
+    }
+
     /// Sets or changes the terms: codecs, direction, packet time. False if the codec is none that we
     /// can encode.
     pub fn agree(&mut self, now: Now, agreed: Agreed) -> bool {
@@ -88,6 +97,7 @@ impl Leg {
         if !agreed.direction.receives {
             self.jitter.restart();
         }
+        self.receive.clone_from(&agreed.receive);
         self.terms = Some(Terms { agreed, law });
         self.resume(now);
         true
@@ -126,6 +136,7 @@ impl Leg {
             self.outputs.push_back(Output::Rtcp(bytes));
         }
         (self.started, self.next_packet, self.terms) = (false, None, None);
+        self.receive.clear();
         self.jitter.restart();
     }
 
@@ -143,7 +154,9 @@ impl Leg {
             }
             return;
         }
-        let Some(terms) = &self.terms else { return };
+        if self.receive.is_empty() {
+            return;
+        }
         let packet = match self.session.receive(now, bytes) {
             Ok(Received::Packet(packet)) => packet,
             Ok(Received::NewSource(packet)) => {
@@ -153,11 +166,10 @@ impl Leg {
             Ok(Received::Dropped) | Err(_) => return,
         };
         // Packets that were on their way when we held the call are counted and not played.
-        if !terms.agreed.direction.receives {
+        if self.terms.as_ref().is_some_and(|terms| !terms.agreed.direction.receives) {
             return;
         }
-        let codecs = &terms.agreed.receive;
-        let codec = codecs.iter().find(|codec| codec.payload_type == packet.payload_type);
+        let codec = self.receive.iter().find(|codec| codec.payload_type == packet.payload_type);
         match codec.and_then(law_of) {
             Some(law) => {
                 let mut samples = Vec::with_capacity(packet.payload.len());

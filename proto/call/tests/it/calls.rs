@@ -66,6 +66,16 @@ fn without_ice_on_either_or_both_sides() {
 }
 
 #[test]
+fn media_that_come_before_the_answer_are_heard() {
+    let mut network = Network::new([config(IceMode::Off), config(IceMode::Off)]);
+    network.signal_delay = SECOND / 2;
+    network.dial();
+    network.run(5 * SECOND);
+    assert!(close(&network.sides[0].heard, &sound(16_000)));
+    assert!(close(&network.sides[1].heard, &sound(16_000)));
+}
+
+#[test]
 fn rtcp_on_a_port_of_its_own() {
     let apart = Capabilities { rtcp_mux: false, ..Capabilities::default() };
     for ice in [IceMode::On, IceMode::Off] {

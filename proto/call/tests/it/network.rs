@@ -50,7 +50,9 @@ pub(crate) struct Network {
     pub(crate) sides: [Side; 2],
     packets: Vec<(Instant, Endpoint, Endpoint, Vec<u8>)>,
     signals: Vec<(Instant, usize, Signal)>,
-    /// Packets from one address to another that got lost on the way.
+    /// How long signalling takes.
+    pub(crate) signal_delay: Duration,
+    /// No packet arrives.
     pub(crate) cut: bool,
 }
 
@@ -64,7 +66,8 @@ impl Network {
         let unix = Duration::from_secs(1_700_000_000);
         let now = Now { mono: Instant::ORIGIN + Duration::from_secs(1), unix };
         let (packets, signals) = (Vec::new(), Vec::new());
-        let mut network = Self { now, sides, packets, signals, cut: false };
+        let (signal_delay, cut) = (DELAY, false);
+        let mut network = Self { now, sides, packets, signals, signal_delay, cut };
         for side in 0..2 {
             let interface = network.sides[side].interface();
             network.sides[side].connect.handle_input(now, Input::Interfaces(vec![interface]));
@@ -117,16 +120,16 @@ impl Network {
 
     fn step(&mut self) {
         let now = self.now;
-        let packets: Vec<_> = self.packets.extract_if(.., |(at, ..)| *at <= now.mono).collect();
-        for (_, from, to, bytes) in packets {
-            self.deliver(from, to, &bytes);
-        }
         let signals: Vec<_> = self.signals.extract_if(.., |(at, ..)| *at <= now.mono).collect();
         for (_, to, signal) in signals {
             self.sides[to].hear(now, signal).into_iter().for_each(|answer| {
-                self.signals.push((now.mono + DELAY, 1 - to, answer));
+                self.signals.push((now.mono + self.signal_delay, 1 - to, answer));
             });
             self.drain(to);
+        }
+        let packets: Vec<_> = self.packets.extract_if(.., |(at, ..)| *at <= now.mono).collect();
+        for (_, from, to, bytes) in packets {
+            self.deliver(from, to, &bytes);
         }
         for side in 0..2 {
             self.sides[side].fire(now);
@@ -175,6 +178,7 @@ impl Network {
                 }
             } else if let Some(event) = this.call.as_mut().and_then(Call::poll_event) {
                 let signal = this.note(event);
+                let at = now.mono + self.signal_delay;
                 self.signals.extend(signal.map(|signal| (at, 1 - side, signal)));
             } else {
                 break;
