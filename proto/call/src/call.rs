@@ -17,7 +17,8 @@
 //! | the answer (early, final, or in an ACK) | [`Call::handle_answer`] |
 //! | the owner accepts | [`Call::answer`] |
 //! | a later offer | [`Call::handle_offer`] |
-//! | the owner holds, or the other side's refusal | [`Call::hold`], [`Call::keep_terms`] |
+//! | the owner holds, or the network changed | [`Call::hold`], [`Call::restart`] |
+//! | a later offer of ours was refused | [`Call::keep_terms`] |
 //! | the end, whoever wants it | [`Call::end`] |
 
 use std::collections::VecDeque;
@@ -307,8 +308,15 @@ impl Call {
             Some(content) if capabilities.takes(content) => self.index,
             _ => capabilities.choose(&offer)?,
         };
-        // Credentials that changed restart ICE, and our own are new after that.
         let stream = offer.contents.get(index);
+        //= RFC 8445 §9: who is asked to restart, by new credentials, restarts too.
+        let ice_of =
+            |content: &Content| content.transport.ice.as_ref().map(|ice| ice.credentials.clone());
+        let before = self.theirs.as_ref().and_then(|t| t.contents.get(self.index)).and_then(ice_of);
+        let restarts = before.is_some() && stream.and_then(ice_of) != before;
+        if restarts {
+            connect.restart(now, self.session);
+        }
         let remote =
             stream.map(|content| remote_parameters(content, self.config.capabilities.rtcp_mux));
         if let Some(remote) = remote {
@@ -337,8 +345,24 @@ impl Call {
             content.direction = self.direction;
             content.transport = transport_of(connect, self.session);
         }
-        let offer = ours.clone();
-        self.events.push_back(Event::Offer(offer));
+        self.events.push_back(Event::Offer(ours.clone()));
+        Ok(())
+    }
+
+    /// Looks for a path anew, with new credentials: an [`Event::Offer`] for the other side follows.
+    /// The present path is used meanwhile.
+    ///
+    /// # Errors
+    /// If nothing is agreed on yet.
+    pub fn restart(&mut self, now: Now, connect: &mut Connect) -> Result<(), Error> {
+        let Some(ours) = self.ours.as_mut().filter(|_| self.agreed.is_some()) else {
+            return Err(Error::State(self.state));
+        };
+        connect.restart(now, self.session);
+        if let Some(content) = ours.contents.get_mut(self.index) {
+            content.transport = transport_of(connect, self.session);
+        }
+        self.events.push_back(Event::Offer(ours.clone()));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use call::media::Source;
 use call::{Capabilities, Codec, Config, State, negotiate};
 use connect::IceMode;
 
-use crate::network::Network;
+use crate::network::{Network, Side};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -131,6 +131,32 @@ fn hold_and_back() {
     assert!(sent(&network, 0) > held + 90);
     let stats = network.sides[0].call.as_ref().unwrap().stats();
     assert_eq!((stats.lost, stats.late), (0, 0), "the path stayed");
+}
+
+#[test]
+fn a_restart_keeps_the_sound() {
+    for side in 0..2 {
+        let mut configs = [config(IceMode::On), config(IceMode::On)];
+        configs.iter_mut().for_each(|config| config.source = Source::looped(sound(16_000)));
+        let mut network = Network::new(configs);
+        network.dial();
+        network.run(3 * SECOND);
+        let ufrag = |network: &Network, side: usize| {
+            let side: &Side = &network.sides[side];
+            let local = side.connect.local(side.call.as_ref().unwrap().session()).unwrap();
+            local.credentials.unwrap().ufrag
+        };
+        let before = [ufrag(&network, 0), ufrag(&network, 1)];
+        let paths = network.sides.each_ref().map(|side| side.told_paths);
+        network.verb(side, |call, now, connect| call.restart(now, connect)).unwrap();
+        network.run(5 * SECOND);
+        for side in 0..2 {
+            assert_ne!(ufrag(&network, side), before[side]);
+            assert_eq!(network.sides[side].told_paths, paths[side] + 1, "a path again");
+            let stats = network.sides[side].call.as_ref().unwrap().stats();
+            assert_eq!((stats.lost, stats.late), (0, 0));
+        }
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(crate) struct Side {
     pub(crate) heard: Vec<i16>,
     pub(crate) states: Vec<State>,
     pub(crate) paths: BTreeMap<u16, Path>,
+    pub(crate) told_paths: usize,
     pub(crate) no_path: bool,
     pub(crate) stats: Option<Stats>,
     pub(crate) source_ended: usize,
@@ -203,6 +204,7 @@ impl Side {
             heard: Vec::new(),
             states: Vec::new(),
             paths: BTreeMap::new(),
+            told_paths: 0,
             no_path: false,
             stats: None,
             source_ended: 0,
@@ -291,7 +293,10 @@ impl Side {
             Event::Offer(description) => return Some(Signal::Offer(self.say(&description))),
             Event::Answer(description) => return Some(Signal::Answer(self.say(&description))),
             Event::State(state) => self.states.push(state),
-            Event::Path { component, path } => drop(self.paths.insert(component, path)),
+            Event::Path { component, path } => {
+                self.told_paths += 1;
+                self.paths.insert(component, path);
+            }
             Event::NoPath(_) => self.no_path = true,
             Event::Heard(frame) => self.heard.extend(*frame),
             Event::SourceEnded => self.source_ended += 1,
