@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::phone::{answer, call};
-use crate::{bench, completions, config, man, serve, user};
+use crate::{bench, completions, config, demo, man, serve, user};
 
 /// Real-time communication that gets through.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ pub enum Color {
 /// What `wayleave` does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// A call between two people behind NATs, simulated: the whole story on one machine
+    Demo(demo::Args),
     /// Run the network core: SIP registrar and proxy, and STUN
     Serve(serve::Args),
     /// Add, list and remove accounts, and set their passwords

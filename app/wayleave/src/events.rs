@@ -201,4 +201,3 @@ pub const fn transport_name(transport: machine::Transport) -> &'static str {
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
-

@@ -10,9 +10,11 @@ mod bench;
 mod cli;
 mod completions;
 mod config;
+mod demo;
 mod events;
 mod explain;
 mod failure;
+mod ladder;
 mod logging;
 mod man;
 mod phone;
@@ -50,6 +52,7 @@ fn run(command: Command, ui: &Ui) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(args, ui),
         Command::User(args) => user::run(args, ui),
+        Command::Demo(args) => demo::run(args, ui),
         Command::Call(args) => phone::call::run(args, ui),
         Command::Answer(args) => phone::answer::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::cli::{Color, Common};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// Where a command's words go.
 ///
@@ -90,11 +90,15 @@ impl Ui {
 
     /// Why the command ended: on stderr, and as an event.
     pub fn failure(&self, failure: &Failure) {
-        let Failure { kind, message, remedy, .. } = failure;
+        let Failure { exit, kind, message, remedy } = failure;
         self.event(
             "error",
             serde_json::json!({ "kind": kind, "message": message, "remedy": remedy }),
         );
+        if *exit == Exit::Interrupted {
+            // Who pressed Ctrl-C knows.
+            return;
+        }
         let mut err = std::io::stderr().lock();
         let _ = writeln!(err, "{} {message}", self.paint("1;31", "error:"));
         if let Some(remedy) = remedy {

@@ -130,6 +130,38 @@ pub enum Input<'a, A> {
     },
 }
 
+impl<'a, A> Input<'a, A> {
+    /// The same input with another answer type, for machines made of several kinds; `None` if
+    /// `answer` gives none.
+    pub fn map_answer<A2>(self, answer: impl FnOnce(A) -> Option<A2>) -> Option<Input<'a, A2>> {
+        Some(match self {
+            Self::Datagram { socket, local, remote, ecn, segment_size, bytes } => {
+                Input::Datagram { socket, local, remote, ecn, segment_size, bytes }
+            }
+            Self::Bound { id, local } => Input::Bound { id, local },
+            Self::Failed { id, kind } => Input::Failed { id, kind },
+            Self::Accepted { listener, conn, local, remote, room } => {
+                Input::Accepted { listener, conn, local, remote, room }
+            }
+            Self::Connected { conn, local, remote, room } => {
+                Input::Connected { conn, local, remote, room }
+            }
+            Self::Secured { conn, peer_certs, alpn, binding, room } => {
+                Input::Secured { conn, peer_certs, alpn, binding, room }
+            }
+            Self::Data { conn, bytes } => Input::Data { conn, bytes },
+            Self::Writable { conn, room } => Input::Writable { conn, room },
+            Self::Closed { conn, reason } => Input::Closed { conn, reason },
+            Self::Unreachable { socket, remote, icmp } => {
+                Input::Unreachable { socket, remote, icmp }
+            }
+            Self::Resolved { id, records } => Input::Resolved { id, records },
+            Self::Interfaces(interfaces) => Input::Interfaces(interfaces),
+            Self::Answer { id, answer: given } => Input::Answer { id, answer: answer(given)? },
+        })
+    }
+}
+
 /// One output of a machine. `E` is for its owner, `Q` for the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<E, Q> {

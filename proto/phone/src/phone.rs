@@ -15,7 +15,7 @@ use sip::transport::Flow;
 use sip::ua::{self, UserAgent};
 use sip::{Host, SipUri, Status};
 
-use crate::config::{Account, Config, Uri};
+use crate::config::{Account, Config, IceMode, Uri};
 use crate::defaults;
 use crate::event::{By, CallId, EndReason, Event};
 use crate::keepalive::{Keepalives, Outcome};
@@ -218,6 +218,8 @@ impl Phone {
         let flow = self.flows.get(account).copied().flatten();
         let stun_servers = match flow {
             _ if !self.config.stun_servers.is_empty() => self.config.stun_servers.clone(),
+            // Without ICE the description names our own address, unless a server was configured.
+            _ if self.config.ice == IceMode::Off => Vec::new(),
             //= RFC 5626 §3.5.2: where the registrar takes SIP over UDP, it answers STUN.
             Some(flow) => vec![flow.remote],
             None => Vec::new(),

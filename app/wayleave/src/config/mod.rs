@@ -3,7 +3,7 @@
 mod settings;
 mod source;
 
-pub use settings::{Config, DEFAULT, Listen};
+pub use settings::{Config, DEFAULT, Digest, Listen};
 pub use source::Source;
 
 use anyhow::Context as _;

@@ -1,0 +1,140 @@
+//! What the core tells people and programs.
+
+use machine::Transport;
+use serde_json::{Value, json};
+use server::{Address, Event, Service};
+use store::Store;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+
+/// Tells what happens.
+pub struct Report {
+    ui: Ui,
+    domain: String,
+    accounts: Accounts,
+    /// Why the core cannot serve, as far as it is known before it is ready.
+    failure: Option<Failure>,
+    ready: bool,
+}
+
+/// What was in the store at the start.
+struct Accounts {
+    path: String,
+    /// Of the domain that is served.
+    count: usize,
+}
+
+impl Report {
+    pub fn new(ui: Ui, config: &Config, store: &Store) -> Self {
+        let domain = config.domain.to_lowercase();
+        let all = store.accounts().unwrap_or_default();
+        let count = all.iter().filter(|account| account.address.domain() == domain).count();
+        let accounts = Accounts { path: store.path().display().to_string(), count };
+        Self { ui, domain, accounts, failure: None, ready: false }
+    }
+
+    /// Tells an event; a failure when the core cannot serve.
+    pub fn event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::ListenFailed { address, cause, remedy } => {
+                self.listen_failed(&address, &cause, remedy);
+            }
+            Event::Ready { addresses } => {
+                if let Some(failure) = self.failure.take() {
+                    return Err(failure);
+                }
+                self.ready(&addresses);
+            }
+            Event::Registered { address, contact, remote, expires } => {
+                tracing::info!("a user has registered");
+                self.ui.event(
+                    "registered",
+                    json!({
+                        "address": address,
+                        "contact": contact,
+                        "remote": remote.to_string(),
+                        "expires_secs": expires.as_secs(),
+                    }),
+                );
+            }
+            Event::Unregistered { address } => {
+                tracing::info!("a user is not registered any more");
+                self.ui.event("unregistered", json!({ "address": address }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The core has stopped.
+    pub fn stopped(&self) {
+        if self.ready {
+            self.ui.say("stopped");
+        }
+    }
+
+    /// Without one of SIP's listeners the core would only seem to serve; without one of STUN's own
+    /// there is still STUN on SIP's port (RFC 5626 §3.5.2).
+    fn listen_failed(&mut self, address: &Address, cause: &str, remedy: String) {
+        let message = format!("cannot listen on {}: {cause}", address.local);
+        if address.service == Service::Stun {
+            self.ui.warn(format!("{message}; STUN is answered on SIP's port alone ({remedy})"));
+        } else if self.failure.is_none() {
+            self.failure = Some(Failure::new(Exit::Failed, "bind", message).with_remedy(remedy));
+        } else {
+            self.ui.warn(message);
+        }
+    }
+
+    fn ready(&mut self, addresses: &[Address]) {
+        self.ready = true;
+        let Self { ui, domain, accounts, .. } = self;
+        let listed: Vec<_> = addresses.iter().map(fields).collect();
+        ui.event("ready", json!({ "domain": domain, "addresses": listed }));
+        ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));
+        for service in [Service::Sip, Service::Stun] {
+            for address in addresses.iter().filter(|address| address.service == service) {
+                let (name, transport) = (service_name(service), transport_name(address));
+                ui.say(format!("  {name:<5}{transport}  {}", address.local));
+            }
+        }
+        let path = &accounts.path;
+        match accounts.count {
+            0 => {
+                ui.say(format!(
+                    "  no account of {domain} yet in {path}; while this runs, add one:"
+                ));
+                ui.say(format!("  wayleave user add alice@{domain}"));
+            }
+            1 => ui.say(format!("  1 account, in {path}")),
+            n => ui.say(format!("  {n} accounts, in {path}")),
+        }
+        ui.say("Ctrl-C stops it");
+    }
+}
+
+fn fields(address: &Address) -> Value {
+    json!({
+        "service": service_name(address.service).to_lowercase(),
+        "transport": transport_name(address),
+        "address": address.local.to_string(),
+        "ip": address.local.ip(),
+        "port": address.local.port(),
+    })
+}
+
+const fn service_name(service: Service) -> &'static str {
+    match service {
+        Service::Sip => "SIP",
+        Service::Stun => "STUN",
+    }
+}
+
+const fn transport_name(address: &Address) -> &'static str {
+    match address.transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+    }
+}

@@ -1,0 +1,367 @@
+//! Alice calls Bob: the course of the call, and what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{Endpoint, Instant, Now, Transport};
+use netsim::{Happened, Happening, NatTable, World};
+use phone::{
+    Account, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Secret, SipUri,
+    Source, Stats, Uri,
+};
+
+use crate::registry::Registry;
+use crate::node::{Event, Node, Who};
+use crate::spec::{HangUp, Spec};
+use crate::topology::{DOMAIN, Topology};
+
+/// Longer than any call of a scenario takes to be set up, or to be given up.
+const SETUP_LIMIT: Duration = Duration::from_secs(120);
+
+/// Time for the last words to arrive before the caller hangs up.
+const LAST_WORDS: Duration = Duration::from_millis(600);
+
+/// Something that happened, as it happens.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// When.
+    pub now: Now,
+    /// To whom.
+    pub who: Who,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum What<'a> {
+    /// A phone says so.
+    Phone(&'a phone::Event),
+    /// The core says so.
+    Core(&'a server::Event),
+}
+
+/// When somebody heard what: samples and the time of the first.
+#[derive(Clone, Debug, Default)]
+pub struct Hearing {
+    /// Everything that was played to this side, in order: mono, 8 kHz.
+    pub samples: Vec<i16>,
+    /// When the first of it was played.
+    pub since: Option<Instant>,
+}
+
+/// What one side knows in the end.
+#[derive(Clone, Debug, Default)]
+pub struct Side {
+    /// Candidates of its own.
+    pub candidates: Vec<Candidate>,
+    /// Pairs, as they were last.
+    pub pairs: Vec<PairReport>,
+    /// The path of its media, the last one.
+    pub path: Option<Path>,
+    /// What ICE says about it.
+    pub explanation: Option<Box<Explanation>>,
+    /// What it heard.
+    pub heard: Hearing,
+    /// The quality of what it received.
+    pub stats: Option<Box<Stats>>,
+    /// When both descriptions were known to it.
+    pub answered: Option<Instant>,
+    /// When the first packet of media arrived.
+    pub first_media: Option<Instant>,
+    /// Why and when the call ended.
+    pub ended: Option<(Instant, EndReason, phone::By)>,
+}
+
+impl Side {
+    /// Time from knowing the answer to the first media.
+    #[must_use]
+    pub fn time_to_media(&self) -> Option<Duration> {
+        Some(self.first_media?.saturating_since(self.answered?))
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Report {
+    /// The network, for looking things up.
+    pub topology: Topology,
+    /// Alice's side.
+    pub alice: Side,
+    /// Bob's side.
+    pub bob: Side,
+    /// The tables of Alice's NATs at the time of the conversation, the one next to her first.
+    pub alice_nats: Vec<NatTable>,
+    /// The same of Bob's.
+    pub bob_nats: Vec<NatTable>,
+    /// The world, with its captures.
+    pub world: World<Node>,
+}
+
+impl Report {
+    /// Whether there was a path both ways.
+    #[must_use]
+    pub const fn connected(&self) -> bool {
+        self.alice.path.is_some() && self.bob.path.is_some()
+    }
+
+    /// The capture of all taps as pcapng.
+    #[must_use]
+    pub fn pcapng(&self) -> Vec<u8> {
+        let taps: Vec<_> = self.topology.taps.iter().map(|(_, tap)| *tap).collect();
+        self.world.pcapng(&taps)
+    }
+
+    /// The side of somebody who is not the core.
+    #[must_use]
+    pub const fn side(&self, who: Who) -> &Side {
+        match who {
+            Who::Bob => &self.bob,
+            _ => &self.alice,
+        }
+    }
+}
+
+/// Lets Alice call Bob, tells `watch` what happens, and reports.
+pub fn run(spec: &Spec, watch: impl FnMut(&Told<'_>)) -> Report {
+    let mut world = World::new(spec.seed);
+    let entropies = [Who::Alice, Who::Core, Who::Bob].map(|who| (who, world.entropy(who.name())));
+    let topology = Topology::build(&mut world, spec, |who| {
+        let entropy = entropies.iter().find(|(name, _)| *name == who).map(|(_, e)| e.clone());
+        let entropy = entropy.expect("everybody has one");
+        match who {
+            Who::Core => Node::Core(Box::new(crate::registry::server(&entropy))),
+            _ => Node::Phone(Box::new(Phone::new(phone_config(spec, who), entropy))),
+        }
+    });
+    let call = Course {
+        spec,
+        topology,
+        registry: Registry::default(),
+        watch,
+        alice: Side::default(),
+        bob: Side::default(),
+        alice_nats: Vec::new(),
+        bob_nats: Vec::new(),
+        calls: [None, None],
+        registered: [false, false],
+        said: [false, false],
+        todo: Vec::new(),
+    };
+    call.run(world)
+}
+
+fn address(who: Who) -> String {
+    format!("sip:{}@{DOMAIN}", who.name())
+}
+
+fn phone_config(spec: &Spec, who: Who) -> phone::Config {
+    let address = address(who).parse::<Uri>().ok();
+    let address: SipUri = address.and_then(|uri| uri.as_sip().cloned()).expect("an address");
+    let account = Account {
+        address,
+        display_name: match who {
+            Who::Alice => "Alice".to_owned(),
+            _ => "Bob".to_owned(),
+        },
+        password: Secret::from(crate::registry::password(who)),
+        server: None,
+        transport: Transport::Udp,
+    };
+    phone::Config { accounts: vec![account], ice: spec.ice, ..phone::Config::default() }
+}
+
+/// What somebody does at a given time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    /// Bob takes the call.
+    Answer(CallId),
+    /// Somebody hangs up.
+    HangUp(Who),
+}
+
+struct Course<'a, W> {
+    spec: &'a Spec,
+    topology: Topology,
+    registry: Registry,
+    watch: W,
+    alice: Side,
+    bob: Side,
+    alice_nats: Vec<NatTable>,
+    bob_nats: Vec<NatTable>,
+    calls: [Option<CallId>; 2],
+    registered: [bool; 2],
+    said: [bool; 2],
+    todo: Vec<(Instant, Deed)>,
+}
+
+impl<W: FnMut(&Told<'_>)> Course<'_, W> {
+    fn run(mut self, mut world: World<Node>) -> Report {
+        world.start();
+        for who in [Who::Alice, Who::Bob] {
+            let host = self.topology.host(who);
+            world.verb(host, |node, now| node.phone().register(now));
+        }
+        let limit = world.now().mono + SETUP_LIMIT + self.conversation();
+        while !self.over() && world.now().mono < limit {
+            self.todo.sort_by_key(|(at, _)| *at);
+            let next = self.todo.first().map_or(limit, |(at, _)| (*at).min(limit));
+            match world.next_before(next) {
+                Some(happened) => self.handle(&mut world, happened),
+                None if self.todo.is_empty() => break,
+                None => {
+                    let (_, deed) = self.todo.remove(0);
+                    self.act(&mut world, deed);
+                }
+            }
+        }
+        // What is on the wires arrives, responses to BYE among it.
+        let rest = world.run_for(Duration::from_secs(1));
+        rest.into_iter().for_each(|happened| self.handle(&mut world, happened));
+        Report {
+            topology: self.topology,
+            alice: self.alice,
+            bob: self.bob,
+            alice_nats: self.alice_nats,
+            bob_nats: self.bob_nats,
+            world,
+        }
+    }
+
+    /// How long they speak at most.
+    fn conversation(&self) -> Duration {
+        match self.spec.hang_up {
+            HangUp::After(_, duration) => duration,
+            HangUp::WhenSaid => {
+                let samples = self.spec.alice_says.len().max(self.spec.bob_says.len());
+                Duration::from_millis(samples as u64 / 8)
+            }
+        }
+    }
+
+    const fn over(&self) -> bool {
+        self.alice.ended.is_some() && (self.bob.ended.is_some() || self.calls[1].is_none())
+    }
+
+    fn act(&mut self, world: &mut World<Node>, deed: Deed) {
+        match deed {
+            Deed::Answer(call) => {
+                let source = Source::once(Arc::clone(&self.spec.bob_says));
+                let host = self.topology.bob.host;
+                world.verb(host, |node, now| node.phone().answer(now, call, source.clone()));
+            }
+            Deed::HangUp(who) => {
+                if let Some(call) = self.calls[usize::from(who == Who::Bob)] {
+                    let host = self.topology.host(who);
+                    world.verb(host, |node, now| node.phone().hang_up(now, call));
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, world: &mut World<Node>, happened: Happened<Node>) {
+        let Happened { now, host, what } = happened;
+        let who = self.topology.who(host);
+        match what {
+            Happening::Question(id, question) => {
+                let answer = self.registry.answer(&question);
+                world.answer(host, id, answer);
+            }
+            Happening::Event(Event::Core(event)) => {
+                (self.watch)(&Told { now, who, what: What::Core(&event) });
+            }
+            Happening::Event(Event::Phone(event)) => {
+                (self.watch)(&Told { now, who, what: What::Phone(&event) });
+                self.handle_phone(world, now, who, event);
+            }
+        }
+    }
+
+    fn handle_phone(
+        &mut self,
+        world: &mut World<Node>,
+        now: Now,
+        who: Who,
+        event: phone::Event,
+    ) {
+        let at = usize::from(who == Who::Bob);
+        let side = if who == Who::Bob { &mut self.bob } else { &mut self.alice };
+        match event {
+            phone::Event::Registered { .. } if !self.registered[at] => {
+                self.registered[at] = true;
+                if self.registered == [true, true] {
+                    self.dial(world);
+                }
+            }
+            phone::Event::Incoming { call, .. } => {
+                self.calls[at] = Some(call);
+                self.todo.push((now.mono + self.spec.ring, Deed::Answer(call)));
+            }
+            phone::Event::Answered { .. } => {
+                side.answered = Some(now.mono);
+                if let HangUp::After(hanger, after) = self.spec.hang_up
+                    && hanger == who
+                {
+                    self.todo.push((now.mono + after, Deed::HangUp(who)));
+                }
+            }
+            phone::Event::Candidate { candidate, .. } => side.candidates.push(candidate),
+            phone::Event::Pair { pair, .. } => {
+                side.pairs.retain(|known| known.id != pair.id);
+                side.pairs.push(*pair);
+            }
+            phone::Event::Path { path, explanation, .. } => {
+                side.path = Some(path);
+                side.explanation = explanation;
+            }
+            phone::Event::FirstMedia { .. } => {
+                side.first_media.get_or_insert(now.mono);
+                self.look_at_nats(world);
+            }
+            phone::Event::Heard { samples, .. } => {
+                side.heard.since.get_or_insert(now.mono);
+                side.heard.samples.extend(samples);
+            }
+            phone::Event::Played { .. } => {
+                self.said[at] = true;
+                if self.said == [true, true] && self.spec.hang_up == HangUp::WhenSaid {
+                    self.todo.push((now.mono + LAST_WORDS, Deed::HangUp(Who::Alice)));
+                }
+            }
+            phone::Event::Media { stats, .. } => side.stats = Some(stats),
+            phone::Event::NoPath { explanation, .. } => side.explanation = Some(explanation),
+            phone::Event::Ended { reason, by, .. } => side.ended = Some((now.mono, reason, by)),
+            _ => {}
+        }
+    }
+
+    fn dial(&mut self, world: &mut World<Node>) {
+        let to: Uri = address(Who::Bob).parse().expect("an address");
+        let source = Source::once(Arc::clone(&self.spec.alice_says));
+        let host = self.topology.alice.host;
+        let call = world.verb(host, |node, now| node.phone().call(now, 0, &to, source.clone()));
+        self.calls[0] = Some(call.expect("a phone without calls can make one"));
+    }
+
+    fn look_at_nats(&mut self, world: &World<Node>) {
+        let look = |place: &crate::topology::Place| {
+            place.nats.iter().map(|(nat, _)| world.nat_table(*nat)).collect()
+        };
+        self.alice_nats = look(&self.topology.alice);
+        self.bob_nats = look(&self.topology.bob);
+    }
+}
+
+/// The endpoint in words of who owns it, for ladders and explanations.
+#[must_use]
+pub fn owner(topology: &Topology, endpoint: Endpoint) -> Option<Who> {
+    let ip = endpoint.ip().to_string();
+    let owns = |who: Who| {
+        let place = topology.place_of(who);
+        place.address == ip || place.nats.iter().any(|(_, outside)| *outside == ip)
+    };
+    if ip == crate::topology::CORE {
+        return Some(Who::Core);
+    }
+    [Who::Alice, Who::Bob].into_iter().find(|who| owns(*who))
+}

@@ -1,0 +1,3 @@
+//! Calls across the topologies of the talk.
+
+mod first_call;
