@@ -129,4 +129,22 @@ mod tests {
         let late = Instant::ORIGIN + crate::defaults::REASSEMBLY_TIMEOUT;
         assert!(reassembly.take(late, last).is_none());
     }
+
+    #[test]
+    fn the_oldest_packet_gives_way_to_the_newest() {
+        let mut reassembly = Reassembly::default();
+        let mut halves = (0..=crate::defaults::REASSEMBLY_LIMIT as u32).map(|ident| {
+            let mut parts = split(Packet { ident, ..datagram(2000) }, 1500);
+            let last = parts.pop().unwrap();
+            let at = Instant::from_nanos(ident.into());
+            assert!(reassembly.take(at, parts.pop().unwrap()).is_none());
+            last
+        });
+        let (first, second) = (halves.next().unwrap(), halves.next().unwrap());
+        let at = Instant::from_nanos(1_000_000);
+        halves.for_each(drop);
+        assert_eq!(reassembly.partial.len(), crate::defaults::REASSEMBLY_LIMIT);
+        assert!(reassembly.take(at, first).is_none());
+        assert!(reassembly.take(at, second).is_none(), "it gave way to the first one's rest");
+    }
 }

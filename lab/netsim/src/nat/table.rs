@@ -290,3 +290,57 @@ impl Session {
         self.fin_in |= fin && !out;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use machine::{Endpoint, Entropy, Instant};
+
+    use super::{TCP, Table};
+    use crate::defaults::NAT_FILTER_LIMIT;
+    use crate::nat::{NatSpec, Refusal};
+    use crate::packet::UDP;
+
+    fn table(spec: &str) -> Table {
+        Table::new(spec.parse::<NatSpec>().unwrap(), Entropy::seeded(1))
+    }
+
+    fn remote(n: u32) -> Endpoint {
+        Endpoint::new(IpAddr::from((0xc633_0000 + n).to_be_bytes()), 80)
+    }
+
+    fn inside(n: u32) -> Endpoint {
+        Endpoint::new(IpAddr::from((0x0a00_0000 + n).to_be_bytes()), 5000)
+    }
+
+    #[test]
+    fn a_mapping_forgets_the_remote_it_talked_to_longest_ago() {
+        let mut table = table("filtering=apd");
+        let at = |n: u32| Instant::from_nanos(n.into());
+        let limit = NAT_FILTER_LIMIT as u32;
+        for n in 0..=limit {
+            assert_eq!(table.map(at(n), UDP, inside(1), remote(n)), Ok(5000));
+        }
+        assert_eq!(table.admit(at(limit), UDP, 5000, remote(0)), Err(Refusal::Filtered));
+        assert_eq!(table.admit(at(limit), UDP, 5000, remote(1)), Ok(inside(1)));
+        assert_eq!(table.admit(at(limit), UDP, 5000, remote(limit)), Ok(inside(1)));
+    }
+
+    #[test]
+    fn all_ports_can_be_used_and_come_back_after_their_lifetime() {
+        let mut table = table("ports=sequential,lifetime=30s");
+        let now = Instant::ORIGIN;
+        let ports = u32::from(u16::MAX) - 1023;
+        for n in 0..ports {
+            assert!(table.map(now, UDP, inside(n), remote(1)).is_ok(), "{n}");
+        }
+        assert_eq!(table.map(now, UDP, inside(ports), remote(1)), Err(Refusal::PortsExhausted));
+        // TCP has ports of its own, as far as the limit of mappings goes.
+        assert!(table.map(now, TCP, inside(0), remote(1)).is_ok());
+        let later = now + Duration::from_secs(31);
+        assert!(table.map(later, UDP, inside(ports), remote(1)).is_ok());
+        assert_eq!(table.mappings(later, remote(0).ip()).len(), 1);
+    }
+}
