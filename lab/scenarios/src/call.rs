@@ -10,8 +10,8 @@ use phone::{
     Source, Stats, Uri,
 };
 
-use crate::registry::Registry;
 use crate::node::{Event, Node, Who};
+use crate::registry::Registry;
 use crate::spec::{HangUp, Spec};
 use crate::topology::{DOMAIN, Topology};
 
@@ -277,13 +277,7 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
         }
     }
 
-    fn handle_phone(
-        &mut self,
-        world: &mut World<Node>,
-        now: Now,
-        who: Who,
-        event: phone::Event,
-    ) {
+    fn handle_phone(&mut self, world: &mut World<Node>, now: Now, who: Who, event: phone::Event) {
         let at = usize::from(who == Who::Bob);
         let side = if who == Who::Bob { &mut self.bob } else { &mut self.alice };
         match event {

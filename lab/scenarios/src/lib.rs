@@ -12,8 +12,8 @@
 //! | [`node`] | [`Node`]: the machines that live in such a world, as one type |
 
 pub mod call;
-mod registry;
 pub mod node;
+mod registry;
 pub mod spec;
 pub mod topology;
 

@@ -77,7 +77,11 @@ impl Topology {
     ///
     /// # Panics
     /// If an access has more than two NATs.
-    pub fn build(world: &mut World<Node>, spec: &Spec, mut machine: impl FnMut(Who) -> Node) -> Self {
+    pub fn build(
+        world: &mut World<Node>,
+        spec: &Spec,
+        mut machine: impl FnMut(Who) -> Node,
+    ) -> Self {
         let internet = world.router("internet");
         // A quarter of the round trip on each access link: out, in, and the same way back.
         let access = Link::with_latency(spec.rtt / 4);
@@ -203,8 +207,7 @@ pub fn can_be_direct(a: &Access, b: &Access) -> bool {
     use netsim::Dependence as D;
     let nats = |access: &Access| access.nats();
     let moves = |access: &Access| nats(access).iter().any(|nat| nat.mapping != D::Endpoint);
-    let by_port = |access: &Access| {
-        nats(access).iter().any(|nat| nat.filtering == D::AddressAndPort)
-    };
+    let by_port =
+        |access: &Access| nats(access).iter().any(|nat| nat.filtering == D::AddressAndPort);
     !(moves(a) && by_port(b) || moves(b) && by_port(a))
 }

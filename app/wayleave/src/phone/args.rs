@@ -14,6 +14,7 @@ use crate::ui::Ui;
 
 /// Flags of everything that is a phone.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Who you are: sip:alice@example.org
     #[arg(long = "as", value_name = "ADDRESS")]

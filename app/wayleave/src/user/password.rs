@@ -9,6 +9,7 @@ use crate::failure::Failure;
 
 /// Where the password comes from.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Read the password from the first line of standard input
     #[arg(long)]

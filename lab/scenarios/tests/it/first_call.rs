@@ -1,26 +1,84 @@
 //! The first call: Alice talks to Bob through two NATs.
 
-use std::sync::Arc;
+use audio::similarity;
+use phone::{EndReason, IceMode, Reason};
+use wayleave_scenarios::{Preset, Report, Spec, Who, run};
 
-use wayleave_scenarios::{Spec, Told, run};
+use crate::speaking;
 
-/// Two seconds of a rising tone, which fits itself at one place only.
-fn voice(from_hz: f64) -> Arc<[i16]> {
-    let sample = |n: u32| {
-        let t = f64::from(n) / 8000.0;
-        (8000.0 * (std::f64::consts::TAU * (from_hz + 100.0 * t) * t).sin()) as i16
-    };
-    (0..16_000).map(sample).collect()
+fn assert_heard(report: &Report, spec: &Spec) {
+    for (who, said) in [(Who::Bob, &spec.alice_says), (Who::Alice, &spec.bob_says)] {
+        let heard = similarity(said, &report.side(who).heard.samples);
+        assert!(heard.correlation >= 0.99, "{who:?} {heard:?}");
+        assert!(heard.coverage >= 0.95, "{who:?} {heard:?}");
+    }
 }
 
-fn spec() -> Spec {
-    Spec { alice_says: voice(300.0), bob_says: voice(500.0), twins: true, ..Spec::default() }
+fn mos(report: &Report, who: Who) -> f64 {
+    report.side(who).stats.as_ref().and_then(|stats| stats.mos()).unwrap_or_default()
 }
 
 #[test]
-fn alice_talks_to_bob_through_two_nats() {
-    let report = run(&spec(), |told: &Told<'_>| {
-        println!("{:?} {} {:?}", told.now.mono, told.who.name(), told.what);
-    });
-    assert!(report.connected());
+fn alice_and_bob_hear_each_other() {
+    let spec = speaking();
+    let report = run(&spec, |_| {});
+    assert_heard(&report, &spec);
+    for who in [Who::Alice, Who::Bob] {
+        let (_, reason, _) = report.side(who).ended.clone().expect("the call ended");
+        assert_eq!(reason, EndReason::Signalling(Reason::Bye), "{who:?}");
+        assert!(mos(&report, who) > 4.3);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_packets() {
+    let spec = Spec { alice_loss: 0.1, bob_loss: 0.1, capture: true, ..speaking() };
+    let (one, two) = (run(&spec, |_| {}), run(&spec, |_| {}));
+    assert_eq!(one.world.digest(), two.world.digest());
+    assert!(one.pcapng() == two.pcapng());
+    let other = run(&Spec { seed: 2, ..spec }, |_| {});
+    assert_ne!(one.world.digest(), other.world.digest());
+}
+
+#[test]
+fn loss_one_way_spoils_that_way_only() {
+    for (alice_loss, bob_loss) in [(0.1, 0.0), (0.0, 0.1)] {
+        for seed in 1..=5 {
+            let spec = Spec { alice_loss, bob_loss, seed, ..speaking() };
+            let report = run(&spec, |_| {});
+            let (bob, alice) = (mos(&report, Who::Bob), mos(&report, Who::Alice));
+            let (spoilt, clean) = if alice_loss > 0.0 { (bob, alice) } else { (alice, bob) };
+            assert!(clean > 4.3 && spoilt < 4.1, "seed {seed}: {spoilt} {clean}");
+            let ended = |who: Who| report.side(who).ended.is_some();
+            assert!(ended(Who::Alice) && ended(Who::Bob), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn without_ice_nobody_hears_anything_through_two_nats() {
+    let spec = Spec { ice: IceMode::Off, ..speaking() };
+    let report = run(&spec, |_| {});
+    for who in [Who::Alice, Who::Bob] {
+        let side = report.side(who);
+        assert!(side.answered.is_some(), "the call was answered all the same");
+        assert!(side.heard.samples.is_empty());
+    }
+}
+
+#[test]
+fn without_ice_and_without_nats_they_hear_each_other() {
+    let (alice, bob) = (Preset::Open.into(), Preset::Open.into());
+    let spec = Spec { ice: IceMode::Off, alice, bob, ..speaking() };
+    assert_heard(&run(&spec, |_| {}), &spec);
+}
+
+#[test]
+fn many_seeds_and_bad_lines_break_nothing() {
+    for seed in 1..=40 {
+        let spec = Spec { alice_loss: 0.05, bob_loss: 0.05, seed, ..speaking() };
+        let report = run(&spec, |_| {});
+        assert!(report.connected(), "seed {seed}");
+        assert!(report.alice.ended.is_some() && report.bob.ended.is_some(), "seed {seed}");
+    }
 }
