@@ -46,6 +46,7 @@ pub struct Authenticator {
     config: Config,
     nonces: Nonces,
     replay: Replay,
+    tags: Entropy,
 }
 
 /// What a request shows before any key is looked up.
@@ -87,9 +88,10 @@ impl Authenticator {
     /// An authenticator with a key of its own out of `entropy`.
     #[must_use]
     pub fn new(config: Config, entropy: Entropy) -> Self {
+        let tags = entropy.fork("tags");
         let nonces = Nonces::new(config.nonce_lifetime, entropy);
         let replay = Replay::new(config.max_nonces);
-        Self { config, nonces, replay }
+        Self { config, nonces, replay, tags }
     }
 
     /// A 401 or 407 to `request`, a challenge for each algorithm. `stale` says that only the
@@ -104,6 +106,7 @@ impl Authenticator {
         stale: bool,
     ) -> Response {
         let mut response = request.response(side.status());
+        response.set_to_tag(&self.tags.token(defaults::TAG_CHARS));
         let nonce = self.nonces.make(now, realm.as_bytes());
         //= RFC 8760 §2.3: one field for each algorithm, the preferred one on top.
         for hash in &self.config.algorithms {

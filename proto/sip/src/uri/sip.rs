@@ -1,11 +1,12 @@
 //! `sip:` and `sips:` URIs (RFC 3261 §19.1).
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::host::Host;
 use crate::params::Params;
 use crate::text;
-use crate::uri::NotAUri;
+use crate::uri::{NotAUri, Uri};
 
 /// Characters that the user part may hold unescaped besides the unreserved ones.
 const USER_UNRESERVED: &[u8] = b"&=+$,;?/";
@@ -198,6 +199,16 @@ fn header_set(uri: &SipUri) -> Vec<(String, String)> {
         uri.headers().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     set.sort();
     set
+}
+
+impl FromStr for SipUri {
+    type Err = NotAUri;
+    fn from_str(text: &str) -> Result<Self, NotAUri> {
+        match text.parse()? {
+            Uri::Sip(uri) => Ok(uri),
+            Uri::Tel(_) | Uri::Other(_) => Err(NotAUri),
+        }
+    }
 }
 
 impl fmt::Display for SipUri {
