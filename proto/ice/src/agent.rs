@@ -405,7 +405,12 @@ impl Agent {
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        loop {
+            match self.events.pop_front()? {
+                Event::Pair(id) if !self.is_news(id) => {}
+                event => return Some(event),
+            }
+        }
     }
 
     /// Whether a check waits for a slot.

@@ -42,6 +42,8 @@ pub(crate) struct Pair {
     pub(crate) checks_sent: u32,
     pub(crate) checks_received: u32,
     pub(crate) rtt: Option<Duration>,
+    /// What the owner was told of it last.
+    pub(crate) told: Option<(PairState, Fate)>,
 }
 
 /// What a successful check proved.

@@ -148,7 +148,7 @@ impl fmt::Display for Fate {
                 write!(f, "not tried, it takes the way of pair {with}")
             }
             Self::Pruned(Pruned::Limit) => f.write_str("not tried, there were too many pairs"),
-            Self::NotTried => f.write_str("not tried, its turn did not come"),
+            Self::NotTried => f.write_str("not tried"),
             Self::Trying => f.write_str("being tried"),
             Self::Selected => f.write_str("works, and was chosen"),
             Self::Works => f.write_str("works"),

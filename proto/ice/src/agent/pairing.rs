@@ -227,6 +227,7 @@ impl Agent {
             checks_sent: 0,
             checks_received: 0,
             rtt: None,
+            told: None,
         };
         //= RFC 8445 §6.1.2.4: a reflexive candidate of ours is sent from its base, so a pair that goes
         //= from the same base to the same address is redundant.

@@ -31,6 +31,16 @@ impl Agent {
         self.report(pair, pair.fate(self.is_selected(pair)))
     }
 
+    /// Whether a pair's state or fate is not what the owner was told last; then it will have been.
+    pub(super) fn is_news(&mut self, id: PairId) -> bool {
+        let Some(pair) = self.checklists.get(id) else { return false };
+        let told = Some((pair.state, pair.fate(self.is_selected(pair))));
+        let Some(pair) = self.checklists.get_mut(id) else { return false };
+        let news = pair.told != told;
+        pair.told = told;
+        news
+    }
+
     /// How many pairs were checked.
     #[must_use]
     pub fn pairs_tried(&self) -> usize {
