@@ -3,8 +3,8 @@
 //! Wrong password and unknown user take the same way to the same answer.
 
 use machine::Now;
-use sip::auth::{Examined, Proof, Side};
 use sip::auth::Claim;
+use sip::auth::{Examined, Proof, Side};
 use sip::header::name;
 use sip::stack::TransactionId;
 use sip::transport::Flow;

@@ -47,7 +47,7 @@ impl Server {
             //= RFC 3261 §16.5: a domain of others is not ours to serve; we are no relay.
             None => self.refuse(now, transaction, &request, Status::FORBIDDEN),
             Some(_) if taken.more => self.refuse(now, transaction, &request, Status::FORBIDDEN),
-            Some(_) if user_of(&request).is_empty() => self.to_us(now, transaction, &request),
+            Some(_) if user_of(&request).is_empty() => self.for_itself(now, transaction, &request),
             Some(domain) => {
                 let caller = request.from().ok().and_then(|from| from.uri.as_sip().cloned());
                 let caller = caller.and_then(|uri| self.domain_of(&uri)).unwrap_or(domain);
@@ -217,7 +217,7 @@ impl Server {
     }
 
     /// A request for the core itself.
-    fn to_us(&mut self, now: Now, transaction: TransactionId, request: &Request) {
+    fn for_itself(&mut self, now: Now, transaction: TransactionId, request: &Request) {
         if request.method == Method::Options {
             let response = request.response(Status::OK).with_header(name::ALLOW, ALLOW);
             self.reply(now, transaction, request, response);
@@ -228,8 +228,7 @@ impl Server {
 
     fn not_allowed(&mut self, now: Now, transaction: TransactionId, request: &Request) {
         //= RFC 3261 §8.2.1: a 405 lists what is allowed.
-        let response =
-            request.response(Status::METHOD_NOT_ALLOWED).with_header(name::ALLOW, ALLOW);
+        let response = request.response(Status::METHOD_NOT_ALLOWED).with_header(name::ALLOW, ALLOW);
         self.reply(now, transaction, request, response);
     }
 
@@ -239,8 +238,7 @@ impl Server {
         if self.is_domain(&host) {
             return Some(host);
         }
-        let local =
-            uri.host.ip().is_some_and(|ip| self.stack.is_local(ip, uri.port_or_default()));
+        let local = uri.host.ip().is_some_and(|ip| self.stack.is_local(ip, uri.port_or_default()));
         self.config.domains.first().filter(|_| local).cloned()
     }
 

@@ -274,12 +274,12 @@ impl<P: Part> Net<P> {
             BindKind::Udp => &mut self.udp,
             BindKind::TcpListener => &mut self.listeners,
         };
-        let input = if table.contains_key(&at) {
-            Input::Failed { id, kind: FailKind::AddressInUse }
-        } else {
-            table.insert(at, (index, id));
+        let free = *table.entry(at).or_insert((index, id)) == (index, id);
+        let input = if free {
             self.sockets.insert((index, id), at);
             Input::Bound { id, local: local.with_port(port) }
+        } else {
+            Input::Failed { id, kind: FailKind::AddressInUse }
         };
         self.nodes[index].part.input(self.now, &input);
     }

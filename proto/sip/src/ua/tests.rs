@@ -284,12 +284,12 @@ fn reoffers_that_meet_are_tried_again() {
     let mut answered = [false; 2];
     for _ in 0..100 {
         pair.run(100 * MS);
-        for index in 0..2 {
+        for (index, answered) in answered.iter_mut().enumerate() {
             match pair.next(index) {
                 Some(Event::Reoffer { call, .. }) => {
                     pair.net.on(index, |agent, now| agent.accept_reoffer(now, call, body("ok")));
                 }
-                Some(Event::ReofferAnswered { .. }) => answered[index] = true,
+                Some(Event::ReofferAnswered { .. }) => *answered = true,
                 _ => {}
             }
         }

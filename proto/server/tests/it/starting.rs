@@ -1,0 +1,94 @@
+//! The start: every address is named, and what cannot be bound is explained.
+
+use std::collections::BTreeMap;
+
+use machine::Transport;
+use wayleave_server::{Address, Config, Event, Service};
+
+use crate::lab::{CORE, Lab};
+
+fn config(any_port: bool) -> Config {
+    let mut config = Config::new("example.org", []);
+    config.listeners = Config::listeners_at(CORE.parse().unwrap(), any_port).to_vec();
+    config
+}
+
+fn ready(events: &[Event]) -> Vec<Address> {
+    let ready = events.iter().find_map(|event| match event {
+        Event::Ready { addresses } => Some(addresses.clone()),
+        _ => None,
+    });
+    ready.unwrap_or_else(|| panic!("not ready: {events:?}"))
+}
+
+#[test]
+fn every_address_is_named() {
+    let mut lab = Lab::with(1, config(false), BTreeMap::new());
+    let addresses = ready(&lab.core_said());
+    let named: Vec<_> =
+        addresses.iter().map(|a| (a.service, a.transport, a.local.to_string())).collect();
+    assert_eq!(
+        named,
+        [
+            (Service::Sip, Transport::Udp, format!("{CORE}:5060")),
+            (Service::Sip, Transport::Tcp, format!("{CORE}:5060")),
+            (Service::Stun, Transport::Udp, format!("{CORE}:3478")),
+        ]
+    );
+    lab.assert_serves();
+}
+
+#[test]
+fn tcp_takes_the_port_that_udp_got() {
+    let mut lab = Lab::with(1, config(true), BTreeMap::new());
+    let addresses = ready(&lab.core_said());
+    let port = |transport| {
+        let found =
+            addresses.iter().find(|a| a.service == Service::Sip && a.transport == transport);
+        found.unwrap().local.port()
+    };
+    assert_eq!(port(Transport::Udp), port(Transport::Tcp));
+    assert_ne!(port(Transport::Udp), 0);
+}
+
+#[test]
+fn what_cannot_be_bound_is_explained() {
+    let mut config = config(false);
+    config.listeners.extend(Config::listeners_at("192.0.2.1".parse().unwrap(), false));
+    config.listeners.push(config.listeners[0]);
+    let mut lab = Lab::with(1, config, BTreeMap::new());
+    let events = lab.core_said();
+    let failed: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::ListenFailed { address, cause, remedy } => {
+                assert!(!remedy.is_empty());
+                Some((address.local.to_string(), cause.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failed.len(), 4, "{events:?}");
+    assert!(
+        failed.contains(&(
+            "192.0.2.1:5060".to_owned(),
+            "192.0.2.1 is not an address of this machine"
+        ))
+    );
+    let taken = format!("UDP port 5060 of {CORE} is taken by another program");
+    assert!(failed.contains(&(format!("{CORE}:5060"), taken.as_str())));
+    assert_eq!(ready(&events).len(), 3);
+    lab.assert_serves();
+}
+
+#[test]
+fn stun_on_both_ports() {
+    let mut lab = Lab::new(1);
+    let id = stun::TransactionId::random(&mut machine::Entropy::seeded(1));
+    let request = stun::Builder::request(stun::Method::BINDING, id).finish();
+    for port in [5060, 3478] {
+        assert_eq!(lab.say_to(&format!("{CORE}:{port}"), &request).len(), 1, "port {port}");
+    }
+    assert_eq!(lab.server().stats().stun_answered, 2);
+    lab.assert_replays();
+}
