@@ -6,8 +6,12 @@
 //! libFuzzer.
 
 pub mod call_sdp;
+pub mod ice_agent;
 pub mod rtp_session;
 pub mod sdp_description;
+pub mod server;
 pub mod sip_message;
 pub mod sip_stream;
 pub mod stun_message;
+
+mod ops;

@@ -7,6 +7,8 @@ use rtp::rtcp::Compound;
 use rtp::session::Received;
 use rtp::{JitterBuffer, Law, Packet, Session};
 
+use super::ops::at;
+
 /// Takes `bytes` as a sequence of packets, each after a byte that says how many milliseconds passed
 /// and one that says how long it is; reads, rewrites, reports on and plays them.
 pub fn run(bytes: &[u8]) {
@@ -66,8 +68,4 @@ fn report(session: &mut Session, now: Now) {
     session.handle_timeout(now, &mut out);
     assert!(session.poll_timeout().is_none_or(|next| next > now.mono));
     assert!(out.is_empty() || Compound::parse(&out).is_ok());
-}
-
-fn at(elapsed: Duration) -> Now {
-    Now { mono: Instant::ORIGIN + elapsed, unix: elapsed }
 }

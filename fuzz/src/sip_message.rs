@@ -1,6 +1,6 @@
 //! A SIP message from a stranger: reading, rewriting, answering.
 
-use sip::{Header, Headers, Message, Request, Status, name};
+use sip::{Header, Headers, Message, Request, Status, name, validate};
 
 /// Reads `bytes` as a message and looks at every header field by every type. What is written of it
 /// must be read, and written the same.
@@ -19,8 +19,11 @@ pub fn run(bytes: &[u8]) {
     let again = Message::parse(&written).expect("what was written is read");
     assert_eq!(text(&again.to_bytes()), text(&written), "a second rewrite changes nothing");
     assert_eq!(again.body(), message.body());
-    if let Message::Request(request) = &message {
-        respond(request);
+    match &message {
+        Message::Request(request) => respond(request),
+        Message::Response(response) => {
+            let _ = validate::response(response);
+        }
     }
 }
 
@@ -48,8 +51,15 @@ fn look_at(headers: &Headers) {
     }
 }
 
-/// A response can be made of any request, and is a message.
+/// A response can be made of any request, and is a message; so is the one that the validator owes.
 fn respond(request: &Request) {
+    if let Err(invalid) = validate::request(request)
+        && let Some(owed) = invalid.response(request)
+    {
+        assert!(matches!(Message::parse(&owed.to_bytes()), Ok(Message::Response(_))));
+    }
+    let _ = validate::extensions(request, name::REQUIRE, &["path"]);
+    let _ = (validate::hops(request), validate::loop_mark(request));
     let mut response = request.response(Status::BAD_REQUEST);
     response.set_to_tag("tag");
     let written = response.to_bytes();

@@ -1,0 +1,244 @@
+//! The whole network core, and strangers and users that keep to no rule.
+
+use std::time::Duration;
+
+use machine::{
+    BindKind, Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
+    ResolveError,
+};
+use server::{Answer, Config, Keys, Question, Server};
+use sip::auth::client::{Client, Login};
+use sip::{Message, Request, Response, name};
+
+use super::ops::{Ops, at};
+
+const DOMAIN: &str = "example.org";
+const ROOM: usize = 1 << 20;
+
+/// Takes `bytes` as operations: datagrams and streams of strangers, requests of users that answer
+/// their challenges, connections that end, time. The laws of the shape hold throughout.
+pub fn run(bytes: &[u8]) {
+    let mut ops = Ops(bytes);
+    let mut world = World::new();
+    while let Some(op) = ops.byte() {
+        if world.step(op, &mut ops).is_none() {
+            break;
+        }
+    }
+    world.pass(Duration::from_secs(100));
+}
+
+struct World {
+    server: Checked<Server>,
+    elapsed: Duration,
+    udp: Vec<(Id, Endpoint)>,
+    listener: Option<(Id, Endpoint)>,
+    conns: Vec<Id>,
+    accepted: u64,
+    users: [Client; 2],
+    branches: u64,
+    /// The last challenge that went out.
+    challenge: Option<Response>,
+}
+
+type Outputs = Vec<(Output<server::Event, Question>, Vec<u8>)>;
+
+impl World {
+    fn new() -> Self {
+        let config = Config::new(DOMAIN, [[198, 51, 100, 10].into()]);
+        let entropy = Entropy::seeded(1);
+        let client = |user: &str| Client::new(Login::new(user, "swordfish"), entropy.fork(user));
+        let users = [client("alice"), client("bob")];
+        let mut world = Self {
+            server: Checked::new(Server::new(config, &entropy)),
+            elapsed: Duration::ZERO,
+            udp: Vec::new(),
+            listener: None,
+            conns: Vec::new(),
+            accepted: 0,
+            users,
+            branches: 0,
+            challenge: None,
+        };
+        world.settle();
+        assert!(world.udp.len() == 2 && world.listener.is_some(), "it listens");
+        world
+    }
+
+    /// Does one operation; nothing when the bytes for it ran out.
+    fn step(&mut self, op: u8, ops: &mut Ops<'_>) -> Option<()> {
+        match op {
+            0 | 1 => {
+                let (from, bytes) = (ops.byte()?, ops.chunk()?);
+                self.datagram(usize::from(op), remote(from), bytes);
+            }
+            2 => {
+                let (from, bytes) = (ops.byte()?, ops.chunk()?);
+                self.ask(from, bytes);
+            }
+            3 => self.accept(remote(ops.byte()?)),
+            4 => {
+                let (which, bytes) = (ops.byte()?, ops.chunk()?);
+                if let Some(conn) = self.conn(which) {
+                    self.input(Input::Data { conn, bytes });
+                }
+            }
+            5 => {
+                let which = ops.byte()?;
+                if let Some(conn) = self.conn(which) {
+                    self.conns.retain(|other| *other != conn);
+                    self.input(Input::Closed { conn, reason: CloseReason::Peer });
+                }
+            }
+            6 => self.pass(Duration::from_millis(u64::from(ops.byte()?) * 128)),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn conn(&self, which: u8) -> Option<Id> {
+        self.conns.get(usize::from(which) % self.conns.len().max(1)).copied()
+    }
+
+    /// A datagram to SIP (0) or to STUN (1).
+    fn datagram(&mut self, service: usize, remote: Endpoint, bytes: &[u8]) {
+        let (socket, local) = self.udp[service];
+        let (ecn, segment_size) = (None, None);
+        self.input(Input::Datagram { socket, local, remote, ecn, segment_size, bytes });
+    }
+
+    /// A request of Alice's or Bob's, sent, and sent again with the answer to its challenge.
+    fn ask(&mut self, from: u8, bytes: &[u8]) {
+        let Ok(Message::Request(mut request)) = Message::parse(bytes) else {
+            self.datagram(0, remote(from), bytes);
+            return;
+        };
+        self.send(from, &mut request);
+        let Some(challenge) = self.challenge.take() else { return };
+        let user = &mut self.users[usize::from(from & 1)];
+        if user.handle_challenge(&request, &challenge).is_ok() {
+            user.authorize(&mut request);
+            self.send(from, &mut request);
+        }
+    }
+
+    fn send(&mut self, from: u8, request: &mut Request) {
+        self.branches += 1;
+        let host = remote(from);
+        let via = format!("SIP/2.0/UDP {host};branch=z9hG4bK{};rport", self.branches);
+        request.headers.remove_first(name::VIA);
+        request.headers.push_front(name::VIA, via);
+        self.datagram(0, host, &request.to_bytes());
+    }
+
+    fn accept(&mut self, remote: Endpoint) {
+        let Some((listener, local)) = self.listener else { return };
+        self.accepted += 1;
+        let conn = Id::accepted(listener, self.accepted);
+        self.conns.push(conn);
+        self.input(Input::Accepted { listener, conn, local, remote, room: ROOM });
+    }
+
+    /// Lets time pass from deadline to deadline.
+    fn pass(&mut self, time: Duration) {
+        let end = self.elapsed + time;
+        while let Some(next) = self.server.poll_timeout()
+            && next <= at(end).mono
+        {
+            self.elapsed = self.elapsed.max(Duration::from_nanos(next.as_nanos()));
+            self.server.handle_timeout(at(self.elapsed));
+            self.settle();
+        }
+        self.elapsed = end;
+    }
+
+    fn input(&mut self, input: Input<'_, Answer>) {
+        self.server.handle_input(at(self.elapsed), input);
+        self.settle();
+    }
+
+    /// Does what the server wants done, until it wants no more.
+    fn settle(&mut self) {
+        let mut todo = self.drain();
+        let mut rounds = 0;
+        while !todo.is_empty() {
+            rounds += 1;
+            assert!(rounds < 1000, "it comes to rest");
+            for (output, payload) in std::mem::take(&mut todo) {
+                if let Some(input) = self.obey(output, &payload) {
+                    self.server.handle_input(at(self.elapsed), input);
+                    todo.extend(self.drain());
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Outputs {
+        let (mut outputs, mut buf) = (Vec::new(), Vec::new());
+        while let Some(output) = self.server.poll_output(&mut buf) {
+            outputs.push((output, std::mem::take(&mut buf)));
+        }
+        outputs
+    }
+
+    fn obey(
+        &mut self,
+        output: Output<server::Event, Question>,
+        payload: &[u8],
+    ) -> Option<Input<'static, Answer>> {
+        match output {
+            Output::Bind { id, kind: BindKind::Udp, local, .. } => {
+                self.udp.push((id, local));
+                Some(Input::Bound { id, local })
+            }
+            Output::Bind { id, local, .. } => {
+                self.listener = Some((id, local));
+                Some(Input::Bound { id, local })
+            }
+            Output::Connect { id, .. } => Some(Input::Failed { id, kind: FailKind::Refused }),
+            Output::Resolve { id, .. } => {
+                Some(Input::Resolved { id, records: Err(ResolveError::NoSuchName) })
+            }
+            Output::Ask { id, question } => Some(Input::Answer { id, answer: know(&question) }),
+            Output::Close { id } => {
+                self.conns.retain(|conn| *conn != id);
+                None
+            }
+            Output::Datagram { .. } | Output::Write { .. } => {
+                self.read(payload);
+                None
+            }
+            Output::StartTls { .. } | Output::Event(_) => None,
+        }
+    }
+
+    /// What goes out is readable; challenges are kept for whom they were meant.
+    fn read(&mut self, payload: &[u8]) {
+        let stun = payload.first().is_some_and(|&first| first < 4);
+        if stun || payload.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            return;
+        }
+        let message = Message::parse(payload).expect("what is sent is read");
+        if let Message::Response(response) = message
+            && matches!(response.status.code(), 401 | 407)
+        {
+            self.challenge = Some(response);
+        }
+    }
+}
+
+/// What the world knows: two users and no bindings.
+fn know(question: &Question) -> Answer {
+    match question {
+        Question::Credentials { user, realm } => {
+            let known = matches!(user.as_str(), "alice" | "bob");
+            Answer::Credentials(known.then(|| Keys::derive(user, realm, "swordfish")))
+        }
+        Question::LoadBindings => Answer::Bindings(Vec::new()),
+        Question::SaveBindings(_) => Answer::Saved(true),
+    }
+}
+
+fn remote(host: u8) -> Endpoint {
+    Endpoint::new([203, 0, 113, host >> 1], 5060 + u16::from(host & 1))
+}
