@@ -78,10 +78,16 @@ impl Connection {
         Poll::Ready(Ok(buf.filled().len()))
     }
 
-    /// Goes on closing: delivers what waits, says that no more comes, and waits for the peer to
-    /// say the same, since a socket closed with unread bytes resets what is still under way
-    /// (RFC 9293 §3.6.1, RFC 1122 §4.2.2.13). Ready when the socket may go.
-    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+    /// Goes on closing: delivers what waits, says that no more comes, and if `patient` waits for
+    /// the peer to say the same, since a socket closed with unread bytes, or one that more bytes
+    /// come for, resets what is still under way (RFC 9293 §3.6.1, RFC 1122 §4.2.2.13). Ready when
+    /// the socket may go.
+    pub(crate) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        patient: bool,
+    ) -> Poll<()> {
         if self.poll_write(cx).is_err() {
             return Poll::Ready(());
         }
@@ -92,10 +98,12 @@ impl Connection {
             self.shut = true;
         }
         loop {
-            match ready!(self.poll_read(cx, scratch)) {
-                Ok(0) if !self.shut => return Poll::Pending,
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
+            match self.poll_read(cx, scratch) {
+                Poll::Ready(Ok(0)) if !self.shut => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending if self.shut && !patient => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }

@@ -39,7 +39,7 @@ pub(crate) struct Driver<M: Machine, W> {
     payload: Vec<u8>,
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) scratch: Vec<u8>,
-    stopping: bool,
+    pub(crate) stopping: bool,
 }
 
 /// The driver's own deadlines.
@@ -161,6 +161,8 @@ where
         let ids: Vec<Id> = self.slots.keys().copied().collect();
         for id in ids {
             self.close(id);
+            // What was closing already may go sooner now.
+            self.wake(id);
         }
     }
 

@@ -187,9 +187,11 @@ where
     }
 
     fn serve_closing(&mut self, id: Id, cx: &mut Context<'_>) -> Served {
+        // At the end peers that keep a connection open are not waited for.
+        let patient = !self.stopping;
         let mut scratch = std::mem::take(&mut self.scratch);
         let closed = match self.resource(id) {
-            Some(Resource::Closing(connection)) => connection.poll_close(cx, &mut scratch),
+            Some(Resource::Closing(connection)) => connection.poll_close(cx, &mut scratch, patient),
             _ => Poll::Pending,
         };
         self.scratch = scratch;

@@ -16,6 +16,8 @@ pub struct Report {
     accounts: Accounts,
     /// Why the core cannot serve, as far as it is known before it is ready.
     failure: Option<Failure>,
+    /// What it must do without.
+    warnings: Vec<String>,
     ready: bool,
 }
 
@@ -32,7 +34,7 @@ impl Report {
         let all = store.accounts().unwrap_or_default();
         let count = all.iter().filter(|account| account.address.domain() == domain).count();
         let accounts = Accounts { path: store.path().display().to_string(), count };
-        Self { ui, domain, accounts, failure: None, ready: false }
+        Self { ui, domain, accounts, failure: None, warnings: Vec::new(), ready: false }
     }
 
     /// Tells an event; a failure when the core cannot serve.
@@ -79,17 +81,18 @@ impl Report {
     fn listen_failed(&mut self, address: &Address, cause: &str, remedy: String) {
         let message = format!("cannot listen on {}: {cause}", address.local);
         if address.service == Service::Stun {
-            self.ui.warn(format!("{message}; STUN is answered on SIP's port alone ({remedy})"));
-        } else if self.failure.is_none() {
-            self.failure = Some(Failure::new(Exit::Failed, "bind", message).with_remedy(remedy));
+            let instead = "STUN is answered on SIP's port alone";
+            self.warnings.push(format!("{message}; {instead} ({remedy})"));
         } else {
-            self.ui.warn(message);
+            let failure = || Failure::new(Exit::Failed, "bind", message).with_remedy(remedy);
+            self.failure.get_or_insert_with(failure);
         }
     }
 
     fn ready(&mut self, addresses: &[Address]) {
         self.ready = true;
-        let Self { ui, domain, accounts, .. } = self;
+        let Self { ui, domain, accounts, warnings, .. } = self;
+        warnings.drain(..).for_each(|warning| ui.warn(warning));
         let listed: Vec<_> = addresses.iter().map(fields).collect();
         ui.event("ready", json!({ "domain": domain, "addresses": listed }));
         ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));

@@ -65,9 +65,11 @@ impl Account {
             Address::new(&self.address, &config.domain)
         };
         let address = address.map_err(|error| Failure::usage(error.to_string()))?;
-        if address.domain() != config.domain.to_lowercase() {
+        // Without a file the server has most likely been told its domain by a flag.
+        if self.source.config.is_some() && address.domain() != config.domain.to_lowercase() {
             ui.warn(format!(
-                "the configuration serves {}; {address} can log in once {} is served",
+                "{} serves {}; {address} can log in once {} is served",
+                self.source.name(),
                 config.domain,
                 address.domain()
             ));

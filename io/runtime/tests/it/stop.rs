@@ -45,3 +45,16 @@ async fn ports_are_free_after_the_end() {
     run.bind(BindKind::Udp, &at.to_string()).await;
     run.bind(BindKind::TcpListener, &listener.to_string()).await;
 }
+
+#[tokio::test]
+async fn peers_that_keep_their_connection_are_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut run = Run::new().await;
+    run.connect(listener.local_addr().unwrap().into()).await;
+    assert!(matches!(run.input().await, Input::Connected { .. }));
+    let (peer, _) = listener.accept().unwrap();
+    let begun = std::time::Instant::now();
+    run.stop().await;
+    assert!(begun.elapsed() < runtime::defaults::LINGER);
+    drop(peer);
+}
