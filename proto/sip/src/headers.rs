@@ -35,11 +35,10 @@ impl Header {
     /// A field as received: `raw` is its lines, which say `name` and, unfolded, `value`.
     pub(crate) fn received(name: &str, value: String, raw: &[u8]) -> Self {
         let name = name::canonical(name);
-        let mut header = Self { name, value, raw: None };
-        let mut ours = Vec::with_capacity(raw.len());
-        header.write_to(&mut ours);
-        header.raw = (ours != raw).then(|| raw.into());
-        header
+        let written = raw.strip_prefix(name.as_bytes()).and_then(|raw| raw.strip_prefix(b": "));
+        let ours = written.and_then(|raw| raw.strip_suffix(b"\r\n")) == Some(value.as_bytes());
+        let raw = (!ours || value.is_empty()).then(|| raw.into());
+        Self { name, value, raw }
     }
 
     /// The name in its long form.
@@ -67,6 +66,7 @@ impl Header {
         }
     }
 
+    /// Whether it is called `name`, which is in long form.
     fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -95,18 +95,19 @@ impl Headers {
     /// The value of the first field called `name`, as one text.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        let name = name::long(name);
+        self.0.iter().find(|h| h.is(name)).map(Header::value)
     }
 
     /// The values of every field called `name`, one a field.
-    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let name = name::canonical(name);
-        self.0.iter().filter(move |h| h.is(&name)).map(Header::value)
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let name = name::long(name);
+        self.0.iter().filter(move |h| h.is(name)).map(Header::value)
     }
 
     /// The elements of the list that all fields called `name` make together: `Via: a, b` is the
     /// same as two fields (RFC 3261 §7.3.1). Empty elements are skipped.
-    pub fn list<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.all(name).flat_map(|value| text::split(value, b',')).filter(|item| !item.is_empty())
     }
 
@@ -147,8 +148,8 @@ impl Headers {
 
     /// Removes every field called `name`; says how many there were.
     pub fn remove(&mut self, name: &str) -> usize {
-        let (name, before) = (name::canonical(name), self.0.len());
-        self.0.retain(|h| !h.is(&name));
+        let (name, before) = (name::long(name), self.0.len());
+        self.0.retain(|h| !h.is(name));
         before - self.0.len()
     }
 
@@ -166,8 +167,8 @@ impl Headers {
 
     /// Appends copies of all fields of `other` called `name`.
     pub fn copy_from(&mut self, other: &Self, name: &str) {
-        let name = name::canonical(name);
-        self.0.extend(other.0.iter().filter(|h| h.is(&name)).cloned());
+        let name = name::long(name);
+        self.0.extend(other.0.iter().filter(|h| h.is(name)).cloned());
     }
 
     /// The fields in order.
@@ -193,10 +194,10 @@ impl Headers {
     }
 
     fn change_first(&mut self, name: &str, new: Option<String>) -> Option<String> {
-        let name = name::canonical(name);
-        let at = self.0.iter().position(|h| h.is(&name) && !h.value.is_empty())?;
+        let name = name::long(name);
+        let at = self.0.iter().position(|h| h.is(name) && !h.value.is_empty())?;
         let header = self.0.get_mut(at)?;
-        let (head, tail) = if name::is_list(&name) {
+        let (head, tail) = if name::is_list(name) {
             text::cut(&header.value, b',')
         } else {
             (&*header.value, None)
@@ -206,7 +207,7 @@ impl Headers {
         if rest.is_empty() {
             self.0.remove(at);
         } else {
-            *header = Header::new(&name, rest.join(", "));
+            *header = Header::new(name, rest.join(", "));
         }
         Some(old)
     }

@@ -57,3 +57,8 @@ pub use parse::{Flaw, ParseError};
 pub use stack::Stack;
 pub use status::Status;
 pub use uri::{SipUri, TelUri, Uri};
+
+/// The README's code is tested with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

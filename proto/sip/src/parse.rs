@@ -33,9 +33,6 @@ pub enum Flaw {
     /// A line of the header section is no field; it was left out.
     #[error("a line that is no header field")]
     HeaderLine,
-    /// A header field is not UTF-8; what is not was replaced in its value.
-    #[error("a header field that is not UTF-8")]
-    NotUtf8,
     /// A carriage return or line feed that ends no line.
     #[error("a stray line end")]
     LineEnd,
@@ -160,11 +157,9 @@ pub(crate) fn field_lines(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn field(raw: &[u8]) -> Option<(Header, Option<Flaw>)> {
     let (name, value) = name_and_value(raw)?;
     let value = unfold(value);
-    let flaw = match std::str::from_utf8(&value) {
-        Err(_) => Some(Flaw::NotUtf8),
-        Ok(text) if text.contains(['\r', '\n']) => Some(Flaw::LineEnd),
-        Ok(_) => None,
-    };
+    let stray = value.contains(&b'\r') || value.contains(&b'\n');
+    let flaw = stray.then_some(Flaw::LineEnd);
+    // Names in other character sets are common, and harmless: the field's own text is kept.
     let value = String::from_utf8_lossy(&value);
     Some((Header::received(name, text::trim(&value).to_owned(), raw), flaw))
 }

@@ -109,6 +109,14 @@ fn long_form(letter: u8) -> Option<&'static str> {
     })
 }
 
+/// The long form of a compact name; any other as it is.
+pub(crate) fn long(name: &str) -> &str {
+    match name.as_bytes() {
+        [letter] => long_form(*letter).unwrap_or(name),
+        _ => name,
+    }
+}
+
 /// The long form in customary spelling; an unknown name as it is.
 pub(crate) fn canonical(name: &str) -> Cow<'static, str> {
     let long = match name.as_bytes() {

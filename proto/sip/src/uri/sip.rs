@@ -183,10 +183,11 @@ fn parse_headers(text: &str) -> Result<Vec<(String, String)>, NotAUri> {
 
 /// Every parameter of both must match; some must not be missing on one side.
 fn params_match(a: &Params, b: &Params) -> bool {
+    let normal = |value: &str| text::normal_escapes(value).to_ascii_lowercase();
+    // Of a name that stands twice, which none may, the first counts.
     let one_way = |a: &Params, b: &Params| {
-        a.iter().all(|(name, value)| match b.get(name) {
-            Some(other) => text::normal_escapes(value.unwrap_or(""))
-                .eq_ignore_ascii_case(&text::normal_escapes(other)),
+        a.iter().all(|(name, _)| match b.get(name) {
+            Some(value) => a.get(name).map(normal) == Some(normal(value)),
             None => !NEVER_IGNORED.iter().any(|n| n.eq_ignore_ascii_case(name)),
         })
     };

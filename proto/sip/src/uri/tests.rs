@@ -76,6 +76,7 @@ fn comparison() {
             "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
             "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
         ),
+        ("sip:a;h=0;h", "sip:a;h=0;h"),
         ("sip:a@[2001:DB8::1]", "sip:a@[2001:db8:0:0::1]"),
         ("tel:+1-201-555-0123", "tel:+12015550123"),
     ] {
