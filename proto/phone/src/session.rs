@@ -240,6 +240,14 @@ impl Session {
         by: By,
         events: &mut VecDeque<Event>,
     ) {
+        // Who hangs up while a path is looked for has given up looking.
+        if by == By::Them && self.call.state() == call::State::Connecting && self.fate.is_none() {
+            let explanation = connect.explain(self.call.session()).map(Box::new);
+            if let Some(explanation) = explanation.filter(|found| found.checks_sent > 0) {
+                events.push_back(Event::NoPath { call: self.id, explanation });
+                self.fate = Some(EndReason::NoPath);
+            }
+        }
         self.call.end(now, connect);
         while let Some(event) = self.call.poll_event() {
             if let call::Event::Media(stats) = event {

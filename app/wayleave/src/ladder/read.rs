@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
+use sip::framing::{Frame, Framer};
+
 use super::classify::{Kind, classify};
 use super::{Ladder, Row};
 
@@ -34,7 +36,8 @@ struct Arrow {
 /// Reads a ladder. `column_of` says whose an address is, to draw what never arrived.
 ///
 /// What leaves one host and enters another with the same payload is one packet, whatever the NATs in
-/// between wrote over its addresses. Fragments are left out.
+/// between wrote over its addresses. Of TCP the messages in the streams are shown, as their senders
+/// wrote them: what a stream carries arrives. Fragments are left out.
 pub fn read<'a>(
     columns: &[&str],
     sightings: impl Iterator<Item = Sighting<'a>>,
@@ -42,8 +45,24 @@ pub fn read<'a>(
 ) -> Ladder {
     let mut arrows: Vec<Arrow> = Vec::new();
     let mut on_the_way: BTreeMap<&[u8], VecDeque<usize>> = BTreeMap::new();
+    let mut streams = Streams::default();
     for sighting in sightings {
-        let Some((_, destination, payload)) = datagram(sighting.bytes) else { continue };
+        let Some((destination, carried)) = open(sighting.bytes) else { continue };
+        let to = column_of(destination);
+        let payload = match carried {
+            Carried::Datagram(payload) => payload,
+            Carried::Segment(segment) => {
+                if let (false, Some(to)) = (sighting.inbound, to) {
+                    let Sighting { at, column: from, .. } = sighting;
+                    let messages = streams.take((from, to), &segment);
+                    arrows.extend(messages.into_iter().map(|label| {
+                        let kind = Kind::Message(format!("{label} (TCP)"));
+                        Arrow { at, from, to, arrived: true, kind }
+                    }));
+                }
+                continue;
+            }
+        };
         if sighting.inbound {
             let waiting = on_the_way.get_mut(payload);
             if let Some(sent) = waiting.and_then(VecDeque::pop_front) {
@@ -52,7 +71,7 @@ pub fn read<'a>(
             continue;
         }
         // Without an owner it goes to an address that means nothing here: to nobody.
-        let to = column_of(destination).unwrap_or(sighting.column);
+        let to = to.unwrap_or(sighting.column);
         on_the_way.entry(payload).or_default().push_back(arrows.len());
         let kind = classify(payload);
         arrows.push(Arrow { at: sighting.at, from: sighting.column, to, arrived: false, kind });
@@ -90,20 +109,70 @@ fn add_media(rows: &mut Vec<Row>, at: Duration, from: usize, to: usize, arrived:
     }
 }
 
-/// Source, destination and payload of an unfragmented UDP datagram.
-fn datagram(packet: &[u8]) -> Option<(IpAddr, IpAddr, &[u8])> {
+/// What an IP packet carries.
+enum Carried<'a> {
+    Datagram(&'a [u8]),
+    Segment(Segment<'a>),
+}
+
+/// A segment of TCP.
+struct Segment<'a> {
+    ports: (u16, u16),
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+/// Destination and content of an unfragmented IP packet.
+fn open(packet: &[u8]) -> Option<(IpAddr, Carried<'_>)> {
     let sliced = SlicedPacket::from_ip(packet).ok()?;
-    let (source, destination) = match sliced.net? {
-        NetSlice::Ipv4(ip) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
-        NetSlice::Ipv6(ip) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
+    let destination = match sliced.net? {
+        NetSlice::Ipv4(ip) => ip.header().destination_addr().into(),
+        NetSlice::Ipv6(ip) => ip.header().destination_addr().into(),
         NetSlice::Arp(_) => return None,
     };
-    match sliced.transport? {
-        TransportSlice::Udp(udp) => Some((source, destination, udp.payload())),
-        _ => None,
+    let carried = match sliced.transport? {
+        TransportSlice::Udp(udp) => Carried::Datagram(udp.payload()),
+        TransportSlice::Tcp(tcp) => Carried::Segment(Segment {
+            ports: (tcp.source_port(), tcp.destination_port()),
+            sequence: tcp.sequence_number(),
+            payload: tcp.payload(),
+        }),
+        _ => return None,
+    };
+    Some((destination, carried))
+}
+
+/// The streams under way, each cut into messages of SIP.
+#[derive(Default)]
+struct Streams(BTreeMap<((usize, usize), (u16, u16)), Stream>);
+
+struct Stream {
+    next: u32,
+    framing: Framer,
+}
+
+impl Streams {
+    /// Takes a segment that its sender sent for the first time; the messages that it completes.
+    fn take(&mut self, between: (usize, usize), segment: &Segment<'_>) -> Vec<String> {
+        let Segment { ports, sequence, payload } = segment;
+        if payload.is_empty() {
+            return Vec::new();
+        }
+        let fresh = || Stream { next: *sequence, framing: Framer::opened() };
+        let stream = self.0.entry((between, *ports)).or_insert_with(fresh);
+        if stream.next != *sequence {
+            return Vec::new();
+        }
+        stream.next = sequence.wrapping_add(payload.len() as u32);
+        stream.framing.push(payload);
+        let mut labels = Vec::new();
+        while let Some(Ok(frame)) = stream.framing.next_frame() {
+            if let Frame::Message(bytes) = frame
+                && let Kind::Message(label) = classify(&bytes)
+            {
+                labels.push(label);
+            }
+        }
+        labels
     }
 }

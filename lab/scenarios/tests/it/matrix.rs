@@ -3,17 +3,10 @@
 use std::fmt::Write as _;
 
 use wayleave_scenarios::topology::can_be_direct;
-use wayleave_scenarios::{Access, HangUp, Preset, Report, Spec, Who, run};
-
-use std::time::Duration;
+use wayleave_scenarios::{Access, Preset, Report, Spec, Who, run};
 
 fn call(alice: Preset, bob: Preset) -> Report {
-    let spec = Spec {
-        alice: alice.into(),
-        bob: bob.into(),
-        hang_up: HangUp::After(Who::Alice, Duration::from_secs(1)),
-        ..Spec::default()
-    };
+    let spec = Spec { alice: alice.into(), bob: bob.into(), ..Spec::default() };
     run(&spec, |_| {})
 }
 
