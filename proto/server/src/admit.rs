@@ -55,8 +55,8 @@ impl Server {
     ) {
         let realm = self.realm(domain);
         match self.auth.examine(now, &request, side, &realm) {
-            Examined::Nothing => self.challenge(now, transaction, &request, side, &realm, false),
-            Examined::Stale => self.challenge(now, transaction, &request, side, &realm, true),
+            Examined::Nothing => self.challenge(now, transaction, &request, (side, &realm), false),
+            Examined::Stale => self.challenge(now, transaction, &request, (side, &realm), true),
             Examined::Claim(claim) => {
                 let question = Question::Credentials { user: claim.user.clone(), realm };
                 let attempt = Attempt { transaction, flow, request, side, claim };
@@ -71,10 +71,12 @@ impl Server {
         let ha1 = keys.map(|keys| keys.ha1(claim.algorithm.hash));
         match self.auth.verify(now, &request, &claim, ha1.as_ref()) {
             Proof::Good => self.admitted(now, transaction, flow, request, &claim.user),
-            Proof::Stale => self.challenge(now, transaction, &request, side, &claim.realm, true),
+            Proof::Stale => {
+                self.challenge(now, transaction, &request, (side, &claim.realm), true);
+            }
             Proof::Bad => {
                 self.stats.wrong_proofs += 1;
-                self.challenge(now, transaction, &request, side, &claim.realm, false);
+                self.challenge(now, transaction, &request, (side, &claim.realm), false);
             }
         }
     }
@@ -84,13 +86,24 @@ impl Server {
         now: Now,
         transaction: TransactionId,
         request: &Request,
-        side: Side,
-        realm: &str,
+        (side, realm): (Side, &str),
         stale: bool,
     ) {
         self.stats.challenges += 1;
         let response = self.auth.challenge(now, request, side, realm, stale);
-        self.reply(now, transaction, request, response);
+        self.turn_away(now, transaction, request, response);
+    }
+
+    /// Answers whoever has not proven who it is, and keeps nothing.
+    pub(crate) fn turn_away(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        request: &Request,
+        response: Response,
+    ) {
+        let response = self.finish(request, response);
+        self.stack.respond_once(now, transaction, &response);
     }
 
     /// An answer came that is none to its question.
@@ -125,13 +138,19 @@ impl Server {
         now: Now,
         transaction: TransactionId,
         request: &Request,
-        mut response: Response,
+        response: Response,
     ) {
+        let response = self.finish(request, response);
+        self.stack.respond(now, transaction, &response);
+    }
+
+    /// Counts a response of our own and gives it its tag.
+    fn finish(&mut self, request: &Request, mut response: Response) -> Response {
         if response.status.is_failure() {
             *self.stats.refusals.entry(response.status.code()).or_default() += 1;
         }
         response.set_to_tag(&self.tag(request));
-        self.stack.respond(now, transaction, &response);
+        response
     }
 
     /// A tag for To that the same request always gets (RFC 3261 §19.3), so that it tells nothing.

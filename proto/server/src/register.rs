@@ -42,7 +42,8 @@ impl Server {
         //= RFC 3261 §10.3 step 1, 2: for another domain it is none of ours; then Require.
         let domain = request.uri.as_sip().and_then(|uri| self.domain_of(uri));
         let Some(domain) = domain else {
-            return self.refuse(now, transaction, &request, Status::FORBIDDEN);
+            let response = request.response(Status::FORBIDDEN);
+            return self.turn_away(now, transaction, &request, response);
         };
         let extensions = registrar::EXTENSIONS;
         if let Err(invalid) = validate::extensions(&request, name::REQUIRE, extensions) {

@@ -45,8 +45,14 @@ impl Server {
         let domain = request.uri.as_sip().and_then(|uri| self.domain_of(uri));
         match domain {
             //= RFC 3261 §16.5: a domain of others is not ours to serve; we are no relay.
-            None => self.refuse(now, transaction, &request, Status::FORBIDDEN),
-            Some(_) if taken.more => self.refuse(now, transaction, &request, Status::FORBIDDEN),
+            None => {
+                let response = request.response(Status::FORBIDDEN);
+                self.turn_away(now, transaction, &request, response);
+            }
+            Some(_) if taken.more => {
+                let response = request.response(Status::FORBIDDEN);
+                self.turn_away(now, transaction, &request, response);
+            }
             Some(_) if user_of(&request).is_empty() => self.for_itself(now, transaction, &request),
             Some(domain) => {
                 let caller = request.from().ok().and_then(|from| from.uri.as_sip().cloned());
@@ -75,7 +81,7 @@ impl Server {
         invalid: &Invalid,
     ) {
         if let Some(response) = invalid.response(request) {
-            self.reply(now, transaction, request, response);
+            self.turn_away(now, transaction, request, response);
         }
     }
 
@@ -220,7 +226,7 @@ impl Server {
     fn for_itself(&mut self, now: Now, transaction: TransactionId, request: &Request) {
         if request.method == Method::Options {
             let response = request.response(Status::OK).with_header(name::ALLOW, ALLOW);
-            self.reply(now, transaction, request, response);
+            self.turn_away(now, transaction, request, response);
         } else {
             self.not_allowed(now, transaction, request);
         }
@@ -229,7 +235,7 @@ impl Server {
     fn not_allowed(&mut self, now: Now, transaction: TransactionId, request: &Request) {
         //= RFC 3261 §8.2.1: a 405 lists what is allowed.
         let response = request.response(Status::METHOD_NOT_ALLOWED).with_header(name::ALLOW, ALLOW);
-        self.reply(now, transaction, request, response);
+        self.turn_away(now, transaction, request, response);
     }
 
     /// The domain of ours that a URI is of; an address of ours stands for the first.

@@ -53,7 +53,7 @@ impl Draft {
 
 /// The final response among what came, each once.
 fn answer(got: &[String]) -> String {
-    let last = got.iter().filter(|text| !text.starts_with("SIP/2.0 1")).next_back();
+    let last = got.iter().rfind(|text| !text.starts_with("SIP/2.0 1"));
     last.cloned().unwrap_or_default()
 }
 
@@ -244,4 +244,20 @@ fn refusals_are_counted() {
     let stats = lab.server().stats();
     assert_eq!(stats.refusals.get(&403), Some(&1));
     assert_eq!(stats.challenges, 1);
+}
+
+#[test]
+fn a_stranger_leaves_nothing_behind_and_gets_no_more_than_it_sends() {
+    let mut lab = Lab::new(1);
+    for method in ["INVITE", "REGISTER", "OPTIONS", "MESSAGE"] {
+        let uri = if method == "REGISTER" { "sip:example.org" } else { "sip:bob@example.org" };
+        let text = Draft::new(method, uri).text("UDP");
+        for _ in 0..3 {
+            assert_eq!(lab.say(&text).len(), 1, "{method}");
+        }
+    }
+    lab.run(crate::lab::SEC * 2);
+    let stats = lab.server().stats();
+    assert_eq!((stats.sip.servers, stats.questions, stats.challenges), (0, 0, 12));
+    assert_eq!(stats.sip.sent, 12);
 }

@@ -86,7 +86,7 @@ impl Stack {
             cancelled: false,
             own: false,
         };
-        if self.clients.len() >= defaults::CLIENT_TRANSACTIONS {
+        if self.clients.len() >= self.config.limits.clients {
             self.stats.overload += 1;
             let failure = Failure::Overload;
             self.events.push_back(Event::Failed { transaction: id, failure });

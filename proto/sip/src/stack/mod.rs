@@ -30,6 +30,7 @@ pub use event::{Event, Failure, Target, TransactionId};
 
 use self::client::Client;
 use self::server::Server;
+use crate::defaults;
 use crate::transaction::{self, Times};
 use crate::transport::token::{FlowName, TokenKey};
 use crate::transport::{Flow, Signal, Transports};
@@ -43,6 +44,32 @@ pub struct Config {
     pub external: BTreeMap<IpAddr, IpAddr>,
     /// Whether requests above 1,300 bytes stay on UDP, against RFC 3261 §18.1.1.
     pub large_over_udp: bool,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// How much of everything that strangers fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client transactions at once.
+    pub clients: usize,
+    /// Server transactions at once; above, a 503.
+    pub servers: usize,
+    /// Connections at once.
+    pub conns: usize,
+    /// Connections from one address.
+    pub conns_per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: defaults::CLIENT_TRANSACTIONS,
+            servers: defaults::SERVER_TRANSACTIONS,
+            conns: defaults::CONNS,
+            conns_per_address: defaults::CONNS_PER_ADDRESS,
+        }
+    }
 }
 
 /// What a stack has counted.
@@ -108,7 +135,7 @@ impl Stack {
     /// A stack that names its sockets, connections and look-ups with `ids`.
     #[must_use]
     pub fn new(config: Config, ids: Ids, mut entropy: Entropy) -> Self {
-        let transports = Transports::new(config.external.clone(), ids, &entropy);
+        let transports = Transports::new(config.external.clone(), config.limits, ids, &entropy);
         Self {
             config,
             transports,

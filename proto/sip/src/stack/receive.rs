@@ -86,7 +86,7 @@ impl Stack {
         key: String,
         request: &Request,
     ) -> Option<super::TransactionId> {
-        if self.servers.len() >= defaults::SERVER_TRANSACTIONS {
+        if self.servers.len() >= self.config.limits.servers {
             self.stats.overload += 1;
             let response = self
                 .refusal(request, Status::SERVICE_UNAVAILABLE)

@@ -40,6 +40,20 @@ impl Stack {
         self.pump(now);
     }
 
+    /// Answers a request and forgets it: for whoever has not proven who it is, so that neither
+    /// memory nor repeated answers can be drawn by forged addresses (RFC 3261 §8.2.7, §26.3.2.4).
+    /// If the answer is lost, the request comes again and is looked at again.
+    pub fn respond_once(&mut self, now: Now, transaction: TransactionId, response: &Response) {
+        if let Some(server) = self.servers.get(&transaction) {
+            let reply = server.reply;
+            let alive = self.transports.is_alive(&reply);
+            let sent = alive && self.transports.send(&reply, &response.to_bytes()).is_ok();
+            self.stats.sent += u64::from(sent);
+            self.server_end(transaction, false);
+            self.pump(now);
+        }
+    }
+
     /// Forgets a request without an answer: what RFC 4320 §4.2 wants of a proxy that has none in
     /// time.
     pub fn abandon(&mut self, transaction: TransactionId) {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use machine::{Entropy, Ids, RecordData, Transport};
+use machine::{Entropy, Ids, Input, RecordData, Transport};
 
 use super::{Config, Event, Failure, Stack, Target, TransactionId};
 use crate::message::Request;
@@ -317,4 +317,119 @@ fn a_response_finds_its_way_over_a_new_connection() {
     // The client has given up: it cannot know that the server would come back.
     let failure = Failure::Connection;
     assert!(matches!(event(&mut net, 0), Some(Event::Failed { failure: f, .. }) if f == failure));
+}
+
+/// Two stacks of which Bob's takes two requests at once, and Alice's sends three.
+fn small() -> Net<Stack> {
+    let limits = super::Limits { clients: 3, servers: 2, ..super::Limits::default() };
+    let stack = |seed| {
+        let config = Config { limits, ..Config::default() };
+        let mut stack = Stack::new(config, Ids::new(3), Entropy::seeded(seed));
+        stack.listen(Transport::Udp, "0.0.0.0:5060".parse().unwrap());
+        stack
+    };
+    let mut net = Net::new([("10.0.0.1", stack(1)), ("10.0.0.2", stack(2))]);
+    net.run(MS);
+    event(&mut net, 0);
+    event(&mut net, 1);
+    net
+}
+
+#[test]
+fn too_many_requests_get_a_503_and_those_before_go_on() {
+    let mut net = small();
+    for _ in 0..3 {
+        send(&mut net, request(Method::Options, "sip:bob@10.0.0.2"));
+    }
+    net.run(100 * MS);
+    assert_eq!(statuses(&mut net), [503]);
+    assert_eq!(net.nodes[1].part.stats().overload, 1);
+    for _ in 0..2 {
+        let (transaction, request) = incoming(&mut net);
+        respond(&mut net, transaction, &request, Status::OK);
+    }
+    net.run(100 * MS);
+    assert_eq!(statuses(&mut net), [200, 200]);
+}
+
+#[test]
+fn too_many_requests_of_our_own_fail_at_once() {
+    let mut net = small();
+    for _ in 0..4 {
+        send(&mut net, request(Method::Options, "sip:bob@10.0.0.2"));
+    }
+    let failure = Failure::Overload;
+    assert!(matches!(event(&mut net, 0), Some(Event::Failed { failure: f, .. }) if f == failure));
+}
+
+#[test]
+fn an_answer_given_once_leaves_nothing() {
+    let mut net = pair();
+    send(&mut net, request(Method::Invite, "sip:bob@10.0.0.2"));
+    net.run(30 * MS);
+    let (transaction, request) = incoming(&mut net);
+    let response = request.response(Status::FORBIDDEN);
+    net.on(1, |stack, now| stack.respond_once(now, transaction, &response));
+    assert_eq!(net.nodes[1].part.stats().servers, 0);
+    net.run(40 * SEC);
+    assert_eq!(statuses(&mut net), [403]);
+    assert_eq!(net.count("SIP/2.0 403"), 1);
+}
+
+proptest::proptest! {
+    /// Whatever comes, in whatever order, over datagrams and a stream: no panic, nothing left.
+    #[test]
+    fn any_bytes(packets in proptest::collection::vec(any_packet(), 1..40)) {
+        let mut net = pair();
+        let udp = net.nodes[1].part.listen(Transport::Udp, "0.0.0.0:5070".parse().unwrap());
+        let tcp = net.nodes[1].part.listen(Transport::Tcp, "0.0.0.0:5070".parse().unwrap());
+        net.run(MS);
+        let conn = machine::Id::accepted(tcp, 999);
+        let (local, remote) = ("10.0.0.2:5070".parse().unwrap(), "10.0.0.9:9".parse().unwrap());
+        let (ecn, segment_size, room) = (None, None, 100);
+        let accepted = Input::Accepted { listener: tcp, conn, local, remote, room };
+        net.on(1, |stack, now| stack.handle_input::<()>(now, &accepted));
+        for (stream, bytes) in &packets {
+            let input = if *stream {
+                Input::Data { conn, bytes }
+            } else {
+                Input::Datagram { socket: udp, local, remote, ecn, segment_size, bytes }
+            };
+            net.on(1, |stack, now| stack.handle_input::<()>(now, &input));
+            while let Some(event) = event(&mut net, 1) {
+                if let Event::Request { transaction, request, .. } = event {
+                    let ok = request.response(Status::OK);
+                    net.on(1, |stack, now| stack.respond(now, transaction, &ok));
+                }
+            }
+            net.run(10 * MS);
+        }
+        net.run(70 * SEC);
+        let stats = net.nodes[1].part.stats();
+        proptest::prop_assert_eq!((stats.clients, stats.servers), (0, 0));
+    }
+}
+
+/// Bytes at random, or a message with a few bytes changed.
+fn any_packet() -> impl proptest::strategy::Strategy<Value = (bool, Vec<u8>)> {
+    use proptest::prelude::*;
+    let methods = prop_oneof![
+        Just(Method::Invite),
+        Just(Method::Ack),
+        Just(Method::Cancel),
+        Just(Method::Options),
+    ];
+    let message = (methods, 0..3u8, proptest::collection::vec((0..400usize, any::<u8>()), 0..3))
+        .prop_map(|(method, branch, changes)| {
+            let via = format!("SIP/2.0/UDP 10.0.0.9:9;branch=z9hG4bK{branch};rport");
+            let mut bytes = request(method, "sip:bob@10.0.0.2").with_header("Via", via).to_bytes();
+            for (at, byte) in changes {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            bytes
+        });
+    let noise = proptest::collection::vec(any::<u8>(), 0..200);
+    (any::<bool>(), prop_oneof![message, noise])
 }

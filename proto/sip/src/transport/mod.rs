@@ -33,7 +33,7 @@ use self::locate::Destination;
 use self::token::FlowName;
 use crate::defaults;
 use crate::framing::Frame;
-use crate::stack::Failure;
+use crate::stack::{Failure, Limits};
 use crate::status::Status;
 
 pub use flow::Flow;
@@ -115,6 +115,7 @@ struct Listener {
 pub(crate) struct Transports {
     ids: Ids,
     external: BTreeMap<IpAddr, IpAddr>,
+    limits: Limits,
     listeners: BTreeMap<Id, Listener>,
     conns: BTreeMap<Id, Conn>,
     by_remote: BTreeMap<(Transport, Endpoint), Id>,
@@ -133,10 +134,16 @@ pub(crate) struct Transports {
 }
 
 impl Transports {
-    pub(crate) fn new(external: BTreeMap<IpAddr, IpAddr>, ids: Ids, entropy: &Entropy) -> Self {
+    pub(crate) fn new(
+        external: BTreeMap<IpAddr, IpAddr>,
+        limits: Limits,
+        ids: Ids,
+        entropy: &Entropy,
+    ) -> Self {
         Self {
             ids,
             external,
+            limits,
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
             by_remote: BTreeMap::new(),
@@ -205,7 +212,7 @@ impl Transports {
     }
 
     fn connect(&mut self, now: Now, to: Destination) -> Result<Id, Failure> {
-        if self.conns.len() >= defaults::CONNS {
+        if self.conns.len() >= self.limits.conns {
             return Err(Failure::Overload);
         }
         let id = self.ids.next_id();
@@ -414,7 +421,8 @@ impl Transports {
         room: usize,
     ) {
         let at_address = self.per_address.get(&remote.ip()).copied().unwrap_or(0);
-        let full = self.conns.len() >= defaults::CONNS || at_address >= defaults::CONNS_PER_ADDRESS;
+        let full =
+            self.conns.len() >= self.limits.conns || at_address >= self.limits.conns_per_address;
         let Some(listener) = self.listeners.get(&listener).filter(|_| !full) else {
             self.refused_conns += 1;
             self.outputs.push(Output::Close { id: conn });
