@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::harness::need::available;
 use crate::harness::net::{Host, Lan};
 use crate::harness::process::Process;
-use crate::harness::program::{Core, DOMAIN, PASSWORD};
+use crate::harness::program::{Core, DOMAIN, PASSWORD, address};
 
 /// Where the answering sipp listens. It registers from another port, as sipp does.
 const ANSWERS_ON: u16 = 5090;
@@ -60,12 +60,14 @@ fn call_through_the_core(transport: &str, [core_ip, alice_ip, bob_ip]: [&str; 3]
 
     let contact = at(bob_ip, ANSWERS_ON);
     let keys = [("user", "bob"), ("domain", DOMAIN), ("contact", &contact)];
-    let credentials = |name| ["-au", name, "-ap", PASSWORD];
-    bob(5092).start("register.xml", Some(&remote), &keys, &credentials("bob")).succeed();
+    // Left alone, sipp signs the address that it sends to, which no request is about.
+    let credentials = |name, uri| ["-au", name, "-ap", PASSWORD, "-auth_uri", uri];
+    bob(5092).start("register.xml", Some(&remote), &keys, &credentials("bob", DOMAIN)).succeed();
 
     let answering = bob(ANSWERS_ON).start("answer.xml", None, &[], &["-rtp_echo"]);
     let keys = [("user", "alice"), ("domain", DOMAIN)];
-    let more = [&["-s", "bob", "-d", "1000"][..], &credentials("alice")].concat();
+    let called = address("bob");
+    let more = [&["-s", "bob", "-d", "1000"][..], &credentials("alice", &called)].concat();
     alice.start("call.xml", Some(&remote), &keys, &more).succeed();
     answering.succeed();
     core.stop();
