@@ -188,6 +188,8 @@ pub struct Client {
 struct Met {
     side: Side,
     challenge: Known,
+    /// The Request-URI that was challenged.
+    uri: String,
     /// Requests sent with this nonce.
     sent: u32,
     /// Whether a request with this nonce was let through.
@@ -227,20 +229,24 @@ impl Client {
                 if self.was_refused(side, &known, request) {
                     return Err(AnswerError::Refused);
                 }
-                self.remember(side, known);
+                self.remember(side, known, &request.uri.to_string());
                 result = Ok(());
             }
         }
         result
     }
 
-    /// Adds credentials for every challenge met so far in place of those that the request has.
+    /// Adds credentials for the challenges met so far in place of those that the request has.
+    ///
+    /// A user agent server's challenge is answered only in requests to the same Request-URI: the
+    /// registrar's is nobody else's business, and a digest lets its reader guess passwords.
     pub fn authorize(&mut self, request: &mut Request) {
         for side in [Side::Server, Side::Proxy] {
             request.headers.remove(side.credentials_field());
         }
         let uri = request.uri.to_string();
-        for met in &mut self.met {
+        let concerned = |met: &&mut Met| met.side == Side::Proxy || met.uri == uri;
+        for met in self.met.iter_mut().filter(concerned) {
             met.sent = met.sent.saturating_add(1);
             let cnonce = self.entropy.token(16);
             let covered =
@@ -283,8 +289,8 @@ impl Client {
         self.met.iter().find(|met| met.side == side && met.challenge.realm == realm)
     }
 
-    fn remember(&mut self, side: Side, challenge: Known) {
-        let met = Met { side, challenge, sent: 0, proven: false };
+    fn remember(&mut self, side: Side, challenge: Known, uri: &str) {
+        let met = Met { side, challenge, uri: uri.to_owned(), sent: 0, proven: false };
         let same = |m: &&mut Met| m.side == side && m.challenge.realm == met.challenge.realm;
         if let Some(old) = self.met.iter_mut().find(same) {
             *old = met;

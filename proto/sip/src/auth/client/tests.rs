@@ -146,3 +146,15 @@ fn the_next_nonce_is_taken() {
     assert_eq!(sent[0].get("nonce").as_deref(), Some("2"));
     assert_eq!(sent[0].get("nc").as_deref(), Some("00000001"));
 }
+
+#[test]
+fn the_registrars_challenge_is_answered_to_the_registrar_alone() {
+    let mut client = Client::new(login(), Entropy::seeded(1));
+    client.handle_challenge(&register(), &challenged(&[("r", "1", false)])).unwrap();
+    let mut invite = Request::new(Method::Invite, "sip:bob@elsewhere.test".parse().unwrap());
+    client.authorize(&mut invite);
+    assert!(invite.headers.credentials(name::AUTHORIZATION).is_empty());
+    let mut refresh = register();
+    client.authorize(&mut refresh);
+    assert_eq!(refresh.headers.credentials(name::AUTHORIZATION).len(), 1);
+}
