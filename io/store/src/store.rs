@@ -172,25 +172,60 @@ impl Store {
         }))
     }
 
-    /// Keeps the bindings of one address of record; an empty state forgets them.
+    /// The digest keys of an account for a user name in `form`, which is all that SIP asks for at
+    /// every registration and call; none if there is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn digests(
+        &self,
+        address: &Address,
+        form: UserForm,
+    ) -> Result<Vec<(DigestAlgorithm, Secret)>, Error> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT algorithm, key FROM digest_keys JOIN accounts ON accounts.id = account
+             WHERE local = ?1 AND domain = ?2 AND form = ?3",
+        )?;
+        let wanted = params![address.local(), address.domain(), form.name()];
+        let rows = statement
+            .query_map(wanted, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let mut keys = Vec::new();
+        for row in rows {
+            let (name, key) = row?;
+            let algorithm = DigestAlgorithm::ALL.into_iter().find(|a| a.name() == name);
+            keys.extend(algorithm.map(|algorithm| (algorithm, Secret::new(key))));
+        }
+        Ok(keys)
+    }
+
+    /// Keeps bindings, each in place of what was kept for its address of record; an empty state
+    /// forgets them. All are kept or none.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Database`].
-    pub fn save_binding(&self, binding: &Binding) -> Result<(), Error> {
-        if binding.state.len() > BINDING_MAX_LEN {
-            return Err(Error::TooLarge(binding.state.len()));
+    pub fn save_bindings(&self, bindings: &[Binding]) -> Result<(), Error> {
+        if let Some(large) = bindings.iter().find(|b| b.state.len() > BINDING_MAX_LEN) {
+            return Err(Error::TooLarge(large.state.len()));
         }
-        let connection = self.lock();
-        if binding.state.is_empty() {
-            connection.execute("DELETE FROM bindings WHERE aor = ?1", params![binding.aor])?;
-            return Ok(());
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        {
+            let mut save = transaction.prepare_cached(
+                "INSERT INTO bindings (aor, state, expires_secs) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE
+                 SET state = excluded.state, expires_secs = excluded.expires_secs",
+            )?;
+            let mut forget = transaction.prepare_cached("DELETE FROM bindings WHERE aor = ?1")?;
+            for Binding { aor, state, expires_secs } in bindings {
+                if state.is_empty() {
+                    forget.execute(params![aor])?;
+                } else {
+                    save.execute(params![aor, state, expires_secs])?;
+                }
+            }
         }
-        connection.execute(
-            "INSERT INTO bindings (aor, state, expires_secs) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET state = excluded.state, expires_secs = excluded.expires_secs",
-            params![binding.aor, binding.state, binding.expires_secs],
-        )?;
-        Ok(())
+        Ok(transaction.commit()?)
     }
 
     /// The bindings that live at `now_secs` (since 1970), by address of record; forgets the others.

@@ -97,7 +97,7 @@ async fn serve<M>(core: M, store: Store, mut report: Report) -> Result<(), Failu
 where
     M: Machine<Event = Event, Question = Question, Answer = Answer> + Send + 'static,
 {
-    let (owner, mut events) = Owner::new(store);
+    let (owner, mut events) = Owner::new(store)?;
     let driver = runtime::Config { name: "core", ..runtime::Config::default() };
     let running = runtime::spawn(core, owner, driver);
     let outcome = tokio::select! {

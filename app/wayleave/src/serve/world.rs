@@ -1,25 +1,39 @@
 //! The world around the core: its store answers, its owner hears.
 
 use std::future::Future;
+use std::thread;
 
+use anyhow::Context as _;
 use crypto::to_hex;
 use machine::{Machine, Now};
 use runtime::World;
 use server::{Answer, Event, Keys, Question, SavedAddress};
 use store::{Address, Binding, DigestAlgorithm, Store, UserForm};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-/// Hears the core's events, and answers its questions out of the store.
+/// Questions that are answered together at most, what there is to keep in one transaction.
+const BATCH_MAX: usize = 256;
+
+/// Hears the core's events, and has its questions answered out of the store.
 pub struct Owner {
-    store: Store,
     events: mpsc::UnboundedSender<Event>,
+    questions: mpsc::UnboundedSender<Asked>,
 }
 
+type Asked = (Question, oneshot::Sender<Answer>);
+
 impl Owner {
-    /// The owner, and where the events come out.
-    pub fn new(store: Store) -> (Self, mpsc::UnboundedReceiver<Event>) {
+    /// The owner, and where the events come out. The store has a thread of its own, because it
+    /// waits for the disk; the core has a limited number of questions open, and so has the thread.
+    pub fn new(store: Store) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
         let (events, heard) = mpsc::unbounded_channel();
-        (Self { store, events }, heard)
+        let (questions, asked) = mpsc::unbounded_channel();
+        let clerk = move || answer_all(&store, asked);
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(clerk)
+            .context("cannot start a thread for the store")?;
+        Ok((Self { events, questions }, heard))
     }
 }
 
@@ -33,21 +47,11 @@ where
     }
 
     fn answer(&mut self, question: Question) -> impl Future<Output = Answer> + Send + 'static {
-        let store = self.store.clone();
         let otherwise = refusal(&question);
-        async move {
-            // The disk may make it wait.
-            let answered = tokio::task::spawn_blocking(move || answer(&store, question)).await;
-            match answered {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the store does not answer");
-                    otherwise
-                }
-                // It panicked, and has said so.
-                Err(_) => otherwise,
-            }
-        }
+        let (reply, answer) = oneshot::channel();
+        // A store that died answers as one that fails does.
+        let _ = self.questions.send((question, reply));
+        async move { answer.await.unwrap_or(otherwise) }
     }
 }
 
@@ -60,17 +64,37 @@ const fn refusal(question: &Question) -> Answer {
     }
 }
 
-fn answer(store: &Store, question: Question) -> anyhow::Result<Answer> {
-    Ok(match question {
-        Question::Credentials { user, realm } => {
-            Answer::Credentials(credentials(store, &user, &realm)?)
+/// Answers until nobody asks any more.
+fn answer_all(store: &Store, mut asked: mpsc::UnboundedReceiver<Asked>) {
+    let mut batch = Vec::new();
+    while asked.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        let (questions, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        for (answer, reply) in answers(store, questions).into_iter().zip(replies) {
+            // Who asked may have stopped.
+            let _ = reply.send(answer);
         }
-        Question::LoadBindings => Answer::Bindings(load(store)?),
-        Question::SaveBindings(saved) => {
-            save(store, &saved)?;
-            Answer::Saved(true)
-        }
-    })
+    }
+}
+
+/// The answers to `questions`, in their order. What is to be kept is kept first, all at once.
+fn answers(store: &Store, questions: Vec<Question>) -> Vec<Answer> {
+    let kept = checked(save(store, &questions)).is_some();
+    let answer = |question| {
+        let otherwise = refusal(&question);
+        let answered = match question {
+            Question::SaveBindings(_) => Ok(Answer::Saved(kept)),
+            Question::LoadBindings => load(store).map(Answer::Bindings),
+            Question::Credentials { user, realm } => {
+                credentials(store, &user, &realm).map(Answer::Credentials)
+            }
+        };
+        checked(answered).unwrap_or(otherwise)
+    };
+    questions.into_iter().map(answer).collect()
+}
+
+fn checked<T>(result: anyhow::Result<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::error!(%error, "the store does not answer")).ok()
 }
 
 /// The keys of `user`, who gives the local part alone or the whole address as the name. The keys
@@ -85,14 +109,13 @@ fn credentials(store: &Store, user: &str, realm: &str) -> anyhow::Result<Option<
     if form.of(&address) != user || address.domain() != realm {
         return Ok(None);
     }
-    let Some(keys) = store.keys(&address)? else { return Ok(None) };
-    let hex = |algorithm| keys.digest(algorithm, form).map(|key| to_hex(key.reveal()));
-    let keys = (
-        hex(DigestAlgorithm::Md5),
-        hex(DigestAlgorithm::Sha256),
-        hex(DigestAlgorithm::Sha512Of256),
-    );
-    let (Some(md5), Some(sha256), Some(sha512_256)) = keys else { return Ok(None) };
+    let digests = store.digests(&address, form)?;
+    let hex = |wanted| {
+        let found = digests.iter().find(|(algorithm, _)| *algorithm == wanted);
+        found.map(|(_, key)| to_hex(key.reveal()))
+    };
+    let keys = DigestAlgorithm::ALL.map(hex);
+    let [Some(md5), Some(sha256), Some(sha512_256)] = keys else { return Ok(None) };
     Ok(Some(Keys { md5, sha256, sha512_256 }))
 }
 
@@ -108,11 +131,22 @@ fn load(store: &Store) -> anyhow::Result<Vec<SavedAddress>> {
     Ok(addresses)
 }
 
-fn save(store: &Store, saved: &SavedAddress) -> anyhow::Result<()> {
-    let SavedAddress { address, bindings } = saved;
-    let state = if bindings.is_empty() { Vec::new() } else { serde_json::to_vec(bindings)? };
-    let expires_secs = bindings.iter().map(|b| b.expires_unix_secs).max().unwrap_or_default();
-    Ok(store.save_binding(&Binding { aor: address.clone(), state, expires_secs })?)
+/// Keeps what `questions` ask to keep.
+fn save(store: &Store, questions: &[Question]) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for question in questions {
+        if let Question::SaveBindings(SavedAddress { address, bindings }) = question {
+            let state =
+                if bindings.is_empty() { Vec::new() } else { serde_json::to_vec(bindings)? };
+            let expires_secs =
+                bindings.iter().map(|b| b.expires_unix_secs).max().unwrap_or_default();
+            rows.push(Binding { aor: address.clone(), state, expires_secs });
+        }
+    }
+    if !rows.is_empty() {
+        store.save_bindings(&rows)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -120,7 +154,7 @@ mod tests {
     use server::{Answer, Keys, Question, SavedAddress};
     use store::Store;
 
-    use super::{answer, credentials};
+    use super::{answers, credentials};
 
     #[test]
     fn keys_of_both_names() {
@@ -143,12 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn bindings_are_kept() {
+    fn questions_are_answered_in_their_order() {
         let store = Store::in_memory().unwrap();
-        let ask = |question| answer(&store, question).unwrap();
-        assert_eq!(ask(Question::LoadBindings), Answer::Bindings(Vec::new()));
         let saved = SavedAddress { address: "alice@example.org".to_owned(), bindings: Vec::new() };
-        assert_eq!(ask(Question::SaveBindings(saved)), Answer::Saved(true));
-        assert_eq!(ask(Question::LoadBindings), Answer::Bindings(Vec::new()));
+        let credentials =
+            Question::Credentials { user: "bob".to_owned(), realm: "example.org".to_owned() };
+        let questions = vec![Question::SaveBindings(saved), credentials, Question::LoadBindings];
+        assert_eq!(
+            answers(&store, questions),
+            [Answer::Saved(true), Answer::Credentials(None), Answer::Bindings(Vec::new())]
+        );
     }
 }

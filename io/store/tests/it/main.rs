@@ -48,6 +48,13 @@ fn every_key_is_kept_and_no_password() {
     let expected = Keys::derive(&alice, PASSWORD).unwrap();
     assert_eq!(keys.digests, expected.digests);
     assert_eq!(keys.scram.len(), 2);
+    for form in UserForm::ALL {
+        for (algorithm, key) in store.digests(&alice, form).unwrap() {
+            assert_eq!(Some(&key), keys.digest(algorithm, form));
+        }
+        assert_eq!(store.digests(&alice, form).unwrap().len(), 3);
+        assert_eq!(store.digests(&address("bob@example.org"), form).unwrap(), []);
+    }
     store.set_password(&alice, "another").unwrap();
     let changed = store.keys(&alice).unwrap().unwrap();
     assert_ne!(
@@ -85,19 +92,18 @@ fn bindings_survive_and_expire() {
     let (a, b) = (binding("alice@example.org", 100), binding("bob@example.org", 200));
     {
         let store = Store::open(folder.path()).unwrap();
-        store.save_binding(&b).unwrap();
-        store.save_binding(&a).unwrap();
+        store.save_bindings(&[b.clone(), a.clone()]).unwrap();
     }
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.bindings(50).unwrap(), [a, b.clone()]);
     assert_eq!(store.bindings(100).unwrap(), std::slice::from_ref(&b));
     let longer = Binding { expires_secs: 300, ..b.clone() };
-    store.save_binding(&longer).unwrap();
+    store.save_bindings(std::slice::from_ref(&longer)).unwrap();
     assert_eq!(store.bindings(250).unwrap(), [longer]);
-    store.save_binding(&Binding { state: Vec::new(), ..b.clone() }).unwrap();
+    store.save_bindings(&[Binding { state: Vec::new(), ..b.clone() }]).unwrap();
     assert_eq!(store.bindings(0).unwrap(), []);
     let large = Binding { state: vec![0; 64 * 1024 + 1], ..b };
-    assert!(matches!(store.save_binding(&large), Err(Error::TooLarge(_))));
+    assert!(matches!(store.save_bindings(&[large]), Err(Error::TooLarge(_))));
 }
 
 #[cfg(unix)]
