@@ -249,11 +249,11 @@ impl Connect {
         };
         let result = act(session, &mut context);
         session.settle(&mut context);
-        match session.poll_timeout() {
-            Some(at) => self.timers.set(id, at),
-            None => {
-                self.timers.cancel(&id);
-            }
+        let (due, set) = (session.poll_timeout(), self.timers.at(&id));
+        match due {
+            Some(at) if set != Some(at) => self.timers.set(id, at),
+            None if set.is_some() => drop(self.timers.cancel(&id)),
+            _ => {}
         }
         self.pacer.set(id, session.wants_slot());
         Some(result)

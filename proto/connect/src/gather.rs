@@ -74,7 +74,7 @@ impl Gatherer {
             entropy,
             over: false,
             answered: false,
-            refresh: Some(config.keepalive),
+            refresh: Some(config.keepalive.max(Duration::from_millis(1))),
             ta: config.ta,
         }
     }

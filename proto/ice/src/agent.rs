@@ -62,6 +62,19 @@ pub struct Config {
     pub max_pairs: usize,
 }
 
+impl Config {
+    /// Without intervals of zero, which would never let time move on.
+    fn sane(self) -> Self {
+        let least = Duration::from_millis(1);
+        Self {
+            nomination_patience: self.nomination_patience.max(least),
+            keepalive: self.keepalive.max(least),
+            rto_min: self.rto_min.max(least),
+            ..self
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -186,7 +199,7 @@ impl Agent {
         let tie_breaker = entropy.u64();
         let checklists = ChecklistSet::new(config.max_pairs);
         Self {
-            config,
+            config: config.sane(),
             entropy,
             role,
             tie_breaker,

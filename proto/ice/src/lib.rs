@@ -15,6 +15,22 @@
 //! | [`explain`] | [`Explanation`]: every pair's fate, as data and as words |
 //! | `words` | the words |
 //! | [`defaults`] | every limit and timeout |
+//!
+//! Where the RFC leaves a choice, or practice asks for more than it:
+//!
+//! - **Nomination** (§8.1.1) waits until no better pair can be hoped for, at most 200 ms after the
+//!   first that works. Data need not wait for it (§12.1).
+//! - **A nomination that is lost** is repeated by new checks; one that fails for good takes its pair off
+//!   the list, and the next best is nominated. The session fails when none is left.
+//! - **Several nominations**, as peers of RFC 5245 make: the best counts.
+//! - **The valid list** (§7.2.5.3.2) has no list of its own: since reflexive candidates of ours are
+//!   paired as their base, a valid pair takes the way of the pair that was checked, and stands there.
+//! - **ICMP errors** do not fail a pair; NATs send them of addresses that open a moment later. They
+//!   are named if the pair fails.
+//! - **Checks before the remote is known** are answered, and learned from once its credentials show
+//!   whose they are: of several forks of a call one will be it.
+//!
+//! Not done: consent (RFC 7675), TCP candidates (RFC 6544), a lite agent of our own.
 
 pub mod agent;
 pub mod candidate;

@@ -7,6 +7,7 @@ mod failure;
 mod limits;
 mod nat;
 mod operations;
+mod peers;
 mod refusals;
 mod restart;
 mod roles;
