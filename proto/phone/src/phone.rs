@@ -450,7 +450,8 @@ const fn session_of(event: &connect::Event) -> connect::SessionId {
 
 fn sip_account(account: &Account, instance: &str) -> ua::Account {
     let server = account.server.as_ref().and_then(|server| {
-        let host = server.host.parse::<Host>().ok()?;
+        let address = server.host.parse::<IpAddr>().map(Host::from);
+        let host = address.ok().or_else(|| server.host.parse().ok())?;
         Some(SipUri::new(host).with_port(server.port))
     });
     //= RFC 3261 §19.1.1: the transport stands in the URI; UDP is what no transport means.
@@ -475,4 +476,31 @@ fn instance(entropy: &mut Entropy) -> String {
     let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
     let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
     format!("urn:uuid:{}", parts.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use machine::Transport;
+
+    use super::sip_account;
+    use crate::{Account, Secret, Server};
+
+    /// The URI under which the core at `host` is reached.
+    fn server(host: &str, port: Option<u16>) -> Option<String> {
+        let account = Account {
+            address: "sip:alice@example.org".parse().expect("an address"),
+            display_name: String::new(),
+            password: Secret::from("x"),
+            server: Some(Server { host: host.to_owned(), port }),
+            transport: Transport::Udp,
+        };
+        sip_account(&account, "urn:uuid:x").server.map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn a_core_is_a_name_or_an_address() {
+        assert_eq!(server("core.example.org", None).as_deref(), Some("sip:core.example.org"));
+        assert_eq!(server("192.0.2.1", Some(5070)).as_deref(), Some("sip:192.0.2.1:5070"));
+        assert_eq!(server("2001:db8::1", Some(5070)).as_deref(), Some("sip:[2001:db8::1]:5070"));
+    }
 }
