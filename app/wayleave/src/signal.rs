@@ -37,9 +37,10 @@ pub async fn stop() -> std::io::Result<Signal> {
     Ok(signal)
 }
 
-/// Runs a command's future to its end.
+/// Runs a command's future to its end, on this thread alone: one task drives a machine, and waking
+/// another thread for its sake would cost more than the machine does.
 pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?

@@ -245,8 +245,8 @@ where
                 self.hold(id, Resource::Resolving(Task(lookup)));
             }
             Output::Ask { id, question } => {
-                let answer = tokio::spawn(self.world.answer(question));
-                self.hold(id, Resource::Asking(Task(answer)));
+                let answer = Box::pin(self.world.answer(question));
+                self.hold(id, Resource::Asking(answer));
             }
             Output::Close { id } => self.close(id),
             Output::Event(event) => self.world.event(now(), event),

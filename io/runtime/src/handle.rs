@@ -18,8 +18,9 @@ pub trait World<M: Machine>: Send + 'static {
     /// Takes an event. Called in the machine's own task: it must not block.
     fn event(&mut self, now: Now, event: M::Event);
 
-    /// Answers a question. The answer may take its time; it runs in a task of its own, and is
-    /// dropped when the machine closes the question.
+    /// Answers a question. The answer may take its time, though it must not block: like
+    /// [`event`](Self::event) it runs in the machine's own task. It is dropped when the machine
+    /// closes the question.
     fn answer(&mut self, question: M::Question)
     -> impl Future<Output = M::Answer> + Send + 'static;
 }

@@ -1,5 +1,7 @@
 //! What a machine holds in the world, by name.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -28,7 +30,7 @@ pub(crate) enum Resource<A> {
     /// machine hears no more of it.
     Closing(Connection),
     Resolving(Task<Result<Vec<Record>, ResolveError>>),
-    Asking(Task<A>),
+    Asking(Pin<Box<dyn Future<Output = A> + Send>>),
 }
 
 impl<A> Slot<A> {

@@ -213,12 +213,9 @@ where
                     records: records.unwrap_or(Err(machine::ResolveError::Failed)),
                 },
             },
-            Some(Resource::Asking(task)) => match Pin::new(&mut task.0).poll(cx) {
+            Some(Resource::Asking(answer)) => match answer.as_mut().poll(cx) {
                 Poll::Pending => return Served::Asleep,
-                Poll::Ready(Ok(answer)) => Input::Answer { id, answer },
-                // Whoever answers panicked: the machine is left without an answer, as by a world
-                // that never gives one.
-                Poll::Ready(Err(_)) => return Served::Gone,
+                Poll::Ready(answer) => Input::Answer { id, answer },
             },
             _ => return Served::Asleep,
         };
