@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`algorithm`] | [`Hash`] and [`Algorithm`]: MD5, SHA-256, SHA-512-256 and their session variants |
+//! | [`algorithm`] | [`Hash`](enum@Hash) and [`Algorithm`]: MD5, SHA-256, SHA-512-256 and their session variants |
 //! | [`digest`] | [`Ha1`], the key that a password becomes, and the formula of the response |
 //! | [`client`] | [`answer`] and [`Client`]: challenges answered, nonces counted |
 //! | [`server`] | [`Authenticator`]: challenges given, answers checked |

@@ -282,7 +282,7 @@ common!(Request);
 common!(Response);
 
 impl Message {
-    /// Reads a whole message: a datagram, or what [`Framing`](crate::framing::Framing) cut out of
+    /// Reads a whole message: a datagram, or what [`Framer`](crate::framing::Framer) cut out of
     /// a stream.
     ///
     /// Parsing is generous: it refuses only what has no representation. Whether the message is
