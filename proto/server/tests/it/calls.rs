@@ -191,3 +191,17 @@ fn a_phone_that_has_vanished() {
     assert!(ended(&lab.phone_said(alice.0)).is_some());
     lab.assert_serves();
 }
+
+#[test]
+fn over_ipv6() {
+    let mut lab = Lab::over_ipv6(1);
+    let alice = lab.registered(1, "alice", Preset::Open);
+    let bob = lab.registered(2, "bob", Preset::Open);
+    let ours = invite(&mut lab, alice, "sip:bob@example.org", 2000);
+    lab.run(SEC);
+    assert!(lab.phone_said(alice.0).iter().any(|e| matches!(e, Event::Answered { .. })));
+    lab.on(alice.0, |agent, now| agent.hangup(now, ours));
+    lab.run(SEC);
+    assert_eq!(ended(&lab.phone_said(bob.0)), Some((Reason::Bye, By::Them)));
+    lab.assert_replays();
+}

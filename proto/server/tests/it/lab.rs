@@ -18,6 +18,7 @@ use server::{Answer, Config, Keys, Question, SavedAddress, Server};
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
 pub(crate) const CORE: &str = "198.51.100.10";
+const CORE_V6: &str = "2001:db8::10";
 
 type Sink = Box<dyn FnMut(&[u8])>;
 
@@ -182,6 +183,7 @@ pub(crate) struct Lab {
     config: Config,
     seed: u64,
     journal: Rc<RefCell<Vec<u8>>>,
+    ipv6: bool,
     /// Passwords by user name; the domain is `example.org`.
     pub(crate) passwords: BTreeMap<String, String>,
     pub(crate) saved: BTreeMap<String, SavedAddress>,
@@ -199,6 +201,12 @@ impl Lab {
         Self::with(seed, Config::new("example.org", [CORE.parse().unwrap()]), BTreeMap::new())
     }
 
+    /// A core on IPv6, and phones that know nothing else.
+    pub(crate) fn over_ipv6(seed: u64) -> Self {
+        let config = Config::new("example.org", [CORE_V6.parse().unwrap()]);
+        Self { ipv6: true, ..Self::with(seed, config, BTreeMap::new()) }
+    }
+
     pub(crate) fn with(seed: u64, config: Config, saved: BTreeMap<String, SavedAddress>) -> Self {
         let mut world = World::new(seed);
         let journal = Rc::new(RefCell::new(Vec::new()));
@@ -206,7 +214,7 @@ impl Lab {
         let sink: Sink = Box::new(move |bytes| sink.borrow_mut().extend_from_slice(bytes));
         let machine = Server::new(config.clone(), &Entropy::seeded(seed));
         let node = Node::Core(Recorder::new(machine, sink));
-        let core = world.host("core", node, &["198.51.100.10/24"]);
+        let core = world.host("core", node, &["198.51.100.10/24", "2001:db8::10/64"]);
         let stranger = Node::Stranger(Stranger::new());
         let stranger = world.host("stranger", stranger, &["192.0.2.66/24"]);
         let internet = world.router("internet");
@@ -221,6 +229,7 @@ impl Lab {
             config,
             seed,
             journal,
+            ipv6: false,
             passwords: users.map(|user| (user.to_owned(), format!("{user}'s secret"))).into(),
             saved,
             store_works: true,
@@ -242,17 +251,21 @@ impl Lab {
     ) -> (NodeId, AccountId) {
         let entropy = Entropy::seeded(self.seed ^ u64::from(n) << 32);
         let mut agent = UserAgent::new(ua::Config::default(), Ids::new(1), &entropy);
-        agent.listen(Transport::Udp, "0.0.0.0:5060".parse().unwrap());
+        let any = if self.ipv6 { "[::]:5060" } else { "0.0.0.0:5060" };
+        agent.listen(Transport::Udp, any.parse().unwrap());
         let address: sip::Uri = format!("sip:{user}@example.org").parse().unwrap();
         let mut account =
             Account::new(address.as_sip().unwrap().clone(), format!("{user}'s secret"));
-        account.server = Some(format!("sip:{CORE}{more}").parse().unwrap());
+        let core = if self.ipv6 { &format!("[{CORE_V6}]") } else { CORE };
+        account.server = Some(format!("sip:{core}{more}").parse().unwrap());
         account.instance = format!("urn:uuid:00000000-0000-4000-8000-0000000000{n:02x}");
         let id = agent.add_account(account);
         let node = Node::Phone(Phone { agent, outputs: Outputs::new(), answers: true });
         let specs: Vec<NatSpec> = preset.nats();
         let host = if specs.is_empty() {
-            let host = self.world.host(user, node, &[&format!("203.0.113.{n}/24")]);
+            let v4 = format!("203.0.113.{n}/24");
+            let v6 = format!("2001:db8:{n}::1/64");
+            let host = self.world.host(user, node, &[if self.ipv6 { &v6 } else { &v4 }]);
             self.world.link(host, self.internet, Link::with_latency(MS * 5));
             host
         } else {

@@ -56,6 +56,25 @@ fn a_registration_is_removed() {
 }
 
 #[test]
+fn a_registration_that_is_not_wanted_any_more_before_it_stands() {
+    let mut lab = Lab::new(1);
+    let (alice, account) = lab.phone(1, "alice", Preset::PortRestricted, "");
+    lab.on(alice, |agent, now| agent.register(now, account));
+    lab.run(MS * 15);
+    lab.on(alice, |agent, now| agent.unregister(now, account));
+    lab.run(SEC);
+    assert_eq!(lab.phone_said(alice).last(), Some(&Event::Unregistered { account }));
+    assert_eq!(lab.server().stats().addresses, 0);
+    lab.on(alice, |agent, now| agent.register(now, account));
+    lab.run(SEC);
+    lab.on(alice, |agent, now| agent.unregister(now, account));
+    lab.on(alice, |agent, now| agent.register(now, account));
+    lab.run(SEC);
+    assert!(matches!(lab.phone_said(alice).last(), Some(Event::Registered { .. })));
+    assert_eq!(lab.server().stats().addresses, 1);
+}
+
+#[test]
 fn a_phone_that_is_silent_is_forgotten() {
     let mut lab = Lab::new(1);
     let (alice, _) = lab.registered(1, "alice", Preset::Open);

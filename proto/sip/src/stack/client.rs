@@ -284,13 +284,7 @@ impl Stack {
                     }
                     return;
                 }
-                Action::End => {
-                    let own = self.clients.get(&id).is_none_or(|client| client.own);
-                    self.client_end(id);
-                    if !own {
-                        self.events.push_back(Event::ClientEnded { transaction: id });
-                    }
-                }
+                Action::End => self.client_done(id),
                 Action::SendTrying => {}
             }
             first = false;
@@ -435,7 +429,7 @@ impl Stack {
         let Some(client) = self.clients.get(&id) else { return };
         let completed = matches!(&client.phase, Phase::Running(m) if m.is_completed());
         if completed {
-            return self.client_end(id);
+            return self.client_done(id);
         }
         // Over UDP an answer has proven that somebody is there: an ICMP error may be a lie.
         let udp = client.sent.as_ref().is_some_and(|sent| !sent.flow.is_reliable());
@@ -470,6 +464,15 @@ impl Stack {
             if ids.is_empty() {
                 self.client_flows.remove(&place);
             }
+        }
+    }
+
+    /// A transaction that had its final response is over.
+    fn client_done(&mut self, id: TransactionId) {
+        let own = self.clients.get(&id).is_none_or(|client| client.own);
+        self.client_end(id);
+        if !own {
+            self.events.push_back(Event::ClientEnded { transaction: id });
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Registration {
     pub(super) wanted: bool,
     /// Whether a REGISTER is under way.
     pub(super) busy: bool,
+    /// Whether that one removes the binding.
+    pub(super) removing: bool,
     /// Whether the registrar holds a binding of ours, as far as we know.
     pub(super) bound: bool,
     /// The flow that the last 200 came over.

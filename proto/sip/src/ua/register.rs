@@ -109,6 +109,7 @@ impl UserAgent {
         let target = identity.target();
         if let Some(identity) = self.accounts.get_mut(&account) {
             identity.registration.busy = true;
+            identity.registration.removing = expires.is_zero();
             identity.registration.number = number;
             identity.registration.contact = Some((address, contact.uri().to_string()));
         }
@@ -158,14 +159,15 @@ impl UserAgent {
             let (status, phrase) = (response.status, response.reason.clone());
             return self.register_failed(now, account, Reason::Refused { status, phrase });
         }
-        if !identity.registration.wanted {
-            return self.unregistered(account);
+        if identity.registration.removing {
+            return self.unregistered(now, account);
         }
         let reflexive = reflexive(response);
         let registration = &mut identity.registration;
         registration.bound = true;
         registration.failures = 0;
         let before = registration.flow.replace(flow);
+        let wanted = registration.wanted;
         registration.reflexive = reflexive.or(registration.reflexive);
         let moved = registration.contact.as_ref().map(|(at, _)| *at) != registration.reflexive;
         let expires = granted(response, registration.contact.as_ref().map(|(_, uri)| uri.as_str()))
@@ -174,6 +176,10 @@ impl UserAgent {
             self.stack.let_go(&before);
         }
         self.stack.keep_alive(now, flow);
+        if !wanted {
+            // The owner changed its mind meanwhile.
+            return self.send_register(now, account);
+        }
         let Some(identity) = self.accounts.get_mut(&account) else { return };
         // A Contact that the registrar can reach: one more REGISTER, but not in circles.
         if moved && reflexive.is_some() && identity.registration.moves < 2 {
@@ -187,12 +193,15 @@ impl UserAgent {
         self.events.push_back(Event::Registered { account, expires, flow, reflexive });
     }
 
-    fn unregistered(&mut self, account: AccountId) {
+    fn unregistered(&mut self, now: Now, account: AccountId) {
         let Some(identity) = self.accounts.get_mut(&account) else { return };
         identity.registration.bound = false;
         identity.registration.contact = None;
         if let Some(flow) = identity.registration.flow.take() {
             self.stack.let_go(&flow);
+        }
+        if identity.registration.wanted {
+            return self.send_register(now, account);
         }
         self.events.push_back(Event::Unregistered { account });
     }
