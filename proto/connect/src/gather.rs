@@ -25,6 +25,8 @@ pub(crate) struct Source {
     pub(crate) answer: ice::Answer,
     /// Waits for a slot.
     due: bool,
+    /// Its socket is gone.
+    closed: bool,
 }
 
 /// A packet to send.
@@ -60,13 +62,16 @@ pub(crate) struct Gatherer {
     entropy: Entropy,
     over: bool,
     answered: bool,
-    /// How long a binding may be idle; `None` once nobody needs it.
+    /// How long a binding may be idle.
+    interval: Duration,
+    /// The same; `None` once nobody needs it.
     refresh: Option<Duration>,
     ta: Duration,
 }
 
 impl Gatherer {
     pub(crate) fn new(config: &Config, entropy: Entropy) -> Self {
+        let interval = config.keepalive.max(Duration::from_millis(1));
         Self {
             sources: Vec::new(),
             asking: BTreeMap::new(),
@@ -74,7 +79,8 @@ impl Gatherer {
             entropy,
             over: false,
             answered: false,
-            refresh: Some(config.keepalive.max(Duration::from_millis(1))),
+            interval,
+            refresh: Some(interval),
             ta: config.ta,
         }
     }
@@ -87,15 +93,25 @@ impl Gatherer {
     /// A socket is bound: it will ask every server that it can reach.
     pub(crate) fn add(&mut self, socket: Id, base: Endpoint, servers: &[Endpoint]) {
         for server in servers.iter().filter(|server| reaches(base.ip(), server.ip())) {
+            if self.sources.iter().any(|s| s.socket == socket && s.server == *server) {
+                continue;
+            }
             let answer = ice::Answer::Pending;
-            self.sources.push(Source { socket, base, server: *server, answer, due: true });
+            self.sources.push(Source {
+                socket,
+                base,
+                server: *server,
+                answer,
+                due: true,
+                closed: false,
+            });
         }
     }
 
     /// A socket is gone.
     pub(crate) fn remove(&mut self, socket: Id) {
         for source in self.sources.iter_mut().filter(|source| source.socket == socket) {
-            source.due = false;
+            (source.due, source.closed) = (false, true);
             if source.answer == ice::Answer::Pending {
                 source.answer = ice::Answer::Silence;
             }
@@ -120,6 +136,14 @@ impl Gatherer {
         for (n, source) in self.sources.iter_mut().enumerate() {
             source.due &= source.answer == ice::Answer::Pending;
             self.timers.cancel(&Timer::Refresh(n));
+        }
+    }
+
+    /// The bindings are needed again: every server that answered is asked once more.
+    pub(crate) fn ask_again(&mut self) {
+        self.refresh = Some(self.interval);
+        for source in self.sources.iter_mut().filter(|source| !source.closed) {
+            source.due |= matches!(source.answer, ice::Answer::Address(_));
         }
     }
 

@@ -23,7 +23,7 @@ mod remote;
 mod report;
 mod sockets;
 
-use remote::PlainWay;
+use remote::Plain;
 
 /// What a session may touch of the machine that it lives in.
 pub(crate) struct Context<'a> {
@@ -63,8 +63,8 @@ pub(crate) struct Session {
     bases: BTreeMap<Endpoint, Id>,
     /// `None` with ICE off.
     agent: Option<Agent>,
-    /// The ways without ICE, once the other side turned out to know none.
-    plain: Option<BTreeMap<(usize, u16), PlainWay>>,
+    /// Paths without ICE, once the other side turned out to know none.
+    plain: Option<Plain>,
     gatherer: Gatherer,
     /// Whether the addresses to bind are known.
     started: bool,
@@ -126,6 +126,7 @@ impl Session {
     pub(crate) fn restart(&mut self) {
         if let Some(agent) = &mut self.agent {
             agent.restart();
+            self.gatherer.ask_again();
             self.failed = false;
         }
     }
@@ -180,6 +181,7 @@ impl Session {
                 ice::LocalCandidate::server_reflexive(component, address, base, preference, server);
             add_local(context, agent, stream, found);
         }
+        self.find_plain_ways(context);
     }
 
     /// Passes on what the agent has to send and to say, and notices the end of gathering.

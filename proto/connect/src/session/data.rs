@@ -86,7 +86,7 @@ impl Session {
     /// Where data goes: from which socket, to which address.
     fn destination(&self, stream: usize, component: u16) -> Option<(Id, Endpoint)> {
         match &self.plain {
-            Some(ways) => ways.get(&(stream, component)).map(|way| (way.socket, way.remote)),
+            Some(plain) => plain.ways.get(&(stream, component)).map(|way| (way.socket, way.remote)),
             None => {
                 let (base, remote) = self.agent.as_ref()?.destination(stream, component)?;
                 Some((*self.bases.get(&base)?, remote))

@@ -6,7 +6,17 @@ use ice::Credentials;
 use machine::{Endpoint, Id};
 
 use super::{Context, Session};
-use crate::{Event, RemoteIce, RemoteParameters, RemoteStream};
+use crate::{Event, Path, RemoteIce, RemoteParameters, RemoteStream};
+
+/// Paths without ICE.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    /// Where the other side receives, by stream and component.
+    remotes: BTreeMap<(usize, u16), Endpoint>,
+    pub(super) ways: BTreeMap<(usize, u16), PlainWay>,
+    /// What the owner was told of each.
+    told: BTreeMap<(usize, u16), Path>,
+}
 
 /// A way without ICE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +58,7 @@ impl Session {
             agent.keep_components(context.now, stream, components);
         }
         if let Some(plain) = &mut self.plain {
-            plain.retain(|(s, c), _| *s != stream || *c <= components);
+            plain.ways.retain(|(s, c), _| *s != stream || *c <= components);
         }
         self.close_sockets(context, |s, c| s == stream && c > components);
     }
@@ -72,33 +82,52 @@ impl Session {
     }
 
     fn set_remote_plain(&mut self, context: &mut Context<'_>, streams: &[Option<RemoteStream>]) {
-        let before = self.plain.take().unwrap_or_default();
-        let mut ways = BTreeMap::new();
-        for (number, stream) in streams.iter().enumerate() {
+        let plain = self.plain.get_or_insert_default();
+        plain.remotes.clear();
+        for (number, stream) in streams.iter().enumerate().take(self.components.len()) {
             let defaults = stream.iter().flat_map(|stream| &stream.defaults);
-            let in_use = self.components.get(number).copied().unwrap_or(0);
-            for (component, remote) in (1..=in_use).zip(defaults) {
-                let way = remote.and_then(|remote| {
-                    let socket = self.socket_towards(number, component, remote)?;
-                    Some(PlainWay { socket, remote })
-                });
-                if let Some(way) = way {
-                    ways.insert((number, component), way);
+            for (component, remote) in (1..=ice::defaults::MAX_COMPONENTS).zip(defaults) {
+                if let Some(remote) = remote {
+                    plain.remotes.insert((number, component), *remote);
                 }
             }
         }
-        self.plain = Some(ways.clone());
+        self.find_plain_ways(context);
+    }
+
+    /// Chooses the socket for every remote address, anew whenever more is known of our own: data
+    /// leaves from the address that our description gives.
+    pub(super) fn find_plain_ways(&mut self, context: &mut Context<'_>) {
+        let Some(plain) = &self.plain else { return };
+        let in_use = |&((stream, component), _): &(&(usize, u16), &Endpoint)| {
+            self.components.get(*stream).is_some_and(|n| component <= n)
+        };
+        let way = |(&(stream, component), &remote): (&(usize, u16), &Endpoint)| {
+            let socket = self.socket_towards(stream, component, remote)?;
+            Some(((stream, component), PlainWay { socket, remote }))
+        };
+        let ways: BTreeMap<_, _> = plain.remotes.iter().filter(in_use).filter_map(way).collect();
+        let keys: Vec<(usize, u16)> = ways.keys().copied().collect();
+        if let Some(plain) = &mut self.plain {
+            plain.ways = ways;
+            plain.told.retain(|key, _| keys.contains(key));
+        }
+        for (stream, component) in keys {
+            self.tell_plain_path(context, stream, component);
+        }
+    }
+
+    /// Tells of a path, if it is another one than was told before.
+    fn tell_plain_path(&mut self, context: &mut Context<'_>, stream: usize, component: u16) {
+        let Some(path) = self.path(stream, component) else { return };
+        let Some(plain) = &mut self.plain else { return };
+        let before = plain.told.insert((stream, component), path.clone());
         let session = context.id;
-        for (key @ (stream, component), way) in ways {
-            if before.get(&key) == Some(&way) {
-                continue;
-            }
-            if !before.contains_key(&key) {
-                context.outputs.event(Event::Writable { session, stream, component });
-            }
-            if let Some(path) = self.path(stream, component) {
-                context.outputs.event(Event::Path { session, stream, component, path });
-            }
+        if before.is_none() {
+            context.outputs.event(Event::Writable { session, stream, component });
+        }
+        if before.as_ref() != Some(&path) {
+            context.outputs.event(Event::Path { session, stream, component, path });
         }
     }
 }

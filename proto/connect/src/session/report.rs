@@ -92,8 +92,8 @@ impl Session {
 
     /// The way that data of a component takes.
     pub(super) fn path(&self, stream: usize, component: u16) -> Option<Path> {
-        if let Some(ways) = &self.plain {
-            let way = ways.get(&(stream, component))?;
+        if let Some(plain) = &self.plain {
+            let way = plain.ways.get(&(stream, component))?;
             let base = self.base_of(way.socket)?;
             return Some(Path {
                 local: self.outside(way.socket).unwrap_or(base),

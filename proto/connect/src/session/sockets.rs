@@ -47,14 +47,18 @@ impl Session {
             );
             add_local(context, agent, socket.stream, found);
         }
+        self.find_plain_ways(context);
     }
 
-    /// A socket could not be bound; the others have to do.
+    /// A socket could not be bound, or is gone; the others have to do.
     pub(crate) fn bind_failed(&mut self, context: &mut Context<'_>, id: Id, kind: FailKind) {
         context.routes.remove(&id);
+        self.gatherer.remove(id);
+        self.bases.retain(|_, socket| *socket != id);
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.state = SocketState::Failed(kind);
         }
+        self.find_plain_ways(context);
     }
 
     /// Closes the sockets that `gone` names.

@@ -223,3 +223,31 @@ fn behind_the_same_nat_the_private_addresses_win() {
     let explanation = town.failure(ALICE);
     assert_eq!(explanation, None);
 }
+
+#[test]
+fn a_restart_learns_the_outside_address_anew() {
+    let access = ["port-restricted", "open"];
+    let mut town = Town::new(&Plan { access, ..Plan::default() });
+    let (sessions, connected) = town.call();
+    assert!(connected);
+    let asked = town.asked();
+    town.verb(ALICE, |connect, now| connect.restart(now, sessions[ALICE]));
+    town.run(Duration::from_secs(1));
+    assert_eq!(town.asked(), asked + 1);
+}
+
+#[test]
+fn a_restart_asks_only_from_sockets_that_are_open() {
+    let mut town = Town::new(&Plan { access: ["full-cone", "open"], ..Plan::default() });
+    town.spec.streams = vec![StreamSpec { components: 2 }];
+    let alice = town.open(ALICE);
+    town.spec.streams = vec![StreamSpec { components: 1 }];
+    let bob = town.open(BOB);
+    town.run(Duration::from_secs(1));
+    let answer = town.described(BOB, bob);
+    town.tell(ALICE, alice, &answer);
+    let asked = town.asked();
+    town.verb(ALICE, |connect, now| connect.restart(now, alice));
+    town.run(Duration::from_secs(1));
+    assert_eq!(town.asked(), asked + 1);
+}

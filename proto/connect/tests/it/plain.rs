@@ -106,3 +106,21 @@ fn the_binding_stays_open_without_data() {
     town.run(Duration::from_millis(50));
     assert_eq!(town.received(ALICE, 1), [b"\x80late"]);
 }
+
+#[test]
+fn the_other_side_may_be_told_before_anything_is_bound() {
+    let mut town = Town::new(&Plan { access: ["full-cone", "open"], ..Plan::default() });
+    town.spec.ice = IceMode::Off;
+    let bob = town.open(BOB);
+    town.run(Duration::from_secs(1));
+    let offer = town.described(BOB, bob);
+    let alice = town.open(ALICE);
+    town.tell(ALICE, alice, &offer);
+    assert!(town.path(ALICE).is_none());
+    town.run(Duration::from_secs(1));
+    town.send(ALICE, alice, 1, b"\x80").unwrap();
+    let writable =
+        |(_, event): &&(machine::Instant, Event)| matches!(event, Event::Writable { .. });
+    assert_eq!(town.events[ALICE].iter().filter(writable).count(), 1);
+    assert_eq!(town.path(ALICE).unwrap().local.ip().to_string(), "203.0.113.11");
+}
