@@ -1,42 +1,70 @@
-//! One TCP connection with its bounded write buffer.
+//! One TCP connection, plain or under TLS, with its bounded write buffer.
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use machine::Endpoint;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 
 use crate::defaults::WRITE_BUFFER_LEN;
 
+/// What an accepted connection holds as long as it is open, and for others to count.
+pub(crate) type Permit = Option<Arc<()>>;
+
 /// An open connection.
-#[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     out: VecDeque<u8>,
     /// What the machine may still write, as it was told.
     room: usize,
+    /// Whether the stream below holds bytes back.
+    flushing: bool,
     /// Whether the writing side has been shut down.
     shut: bool,
-    /// Whether a peer opened it.
-    accepted: bool,
+    permit: Permit,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, accepted: bool) -> Self {
-        Self { stream, out: VecDeque::new(), room: WRITE_BUFFER_LEN, shut: false, accepted }
+    pub(crate) const fn new(stream: TcpStream, permit: Permit) -> Self {
+        Self::on(Stream::Tcp(stream), permit)
     }
 
-    pub(crate) const fn is_accepted(&self) -> bool {
-        self.accepted
+    pub(crate) fn secured(stream: TlsStream<TcpStream>, permit: Permit) -> Self {
+        Self::on(Stream::Tls(Box::new(stream)), permit)
+    }
+
+    const fn on(stream: Stream, permit: Permit) -> Self {
+        let out = VecDeque::new();
+        Self { stream, out, room: WRITE_BUFFER_LEN, flushing: false, shut: false, permit }
     }
 
     /// Sends small messages at once; returns our side's address and the peer's.
     pub(crate) fn prepare(&self) -> io::Result<(Endpoint, Endpoint)> {
-        self.stream.set_nodelay(true)?;
-        Ok((self.stream.local_addr()?.into(), self.stream.peer_addr()?.into()))
+        let tcp = match &self.stream {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        tcp.set_nodelay(true)?;
+        Ok((tcp.local_addr()?.into(), tcp.peer_addr()?.into()))
+    }
+
+    /// Delivers what waits, and gives the stream away.
+    pub(crate) async fn into_plain(mut self) -> io::Result<(TcpStream, Permit)> {
+        let Stream::Tcp(mut tcp) = self.stream else {
+            return Err(io::Error::other("TLS was started already"));
+        };
+        tcp.write_all(self.out.make_contiguous()).await?;
+        Ok((tcp, self.permit))
     }
 
     pub(crate) const fn room(&self) -> usize {
@@ -57,11 +85,15 @@ impl Connection {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<Option<usize>> {
         while !self.out.is_empty() {
             let (front, _) = self.out.as_slices();
-            match Pin::new(&mut self.stream).poll_write(cx, front) {
+            match self.stream.pinned().poll_write(cx, front) {
                 Poll::Ready(Ok(n)) => drop(self.out.drain(..n)),
                 Poll::Ready(Err(e)) => return Err(e),
                 Poll::Pending => break,
             }
+            self.flushing = true;
+        }
+        if self.flushing && self.stream.pinned().poll_flush(cx)?.is_ready() {
+            self.flushing = false;
         }
         let room = WRITE_BUFFER_LEN - self.out.len();
         Ok((room > std::mem::replace(&mut self.room, room)).then_some(room))
@@ -74,8 +106,12 @@ impl Connection {
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(buf);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
-        Poll::Ready(Ok(buf.filled().len()))
+        match ready!(self.stream.pinned().poll_read(cx, &mut buf)) {
+            Ok(()) => Poll::Ready(Ok(buf.filled().len())),
+            // Many close without TLS's own goodbye; who cares for truncation counts bytes.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(0)),
+            Err(e) => Poll::Ready(Err(e)),
+        }
     }
 
     /// Goes on closing: delivers what waits, says that no more comes, and if `patient` waits for
@@ -92,7 +128,7 @@ impl Connection {
             return Poll::Ready(());
         }
         if self.out.is_empty() && !self.shut {
-            if ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err() {
+            if ready!(self.stream.pinned().poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
             self.shut = true;
@@ -106,5 +142,19 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+/// What both kinds of stream can do.
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
+
+impl Stream {
+    fn pinned(&mut self) -> Pin<&mut dyn Duplex> {
+        let stream: &mut dyn Duplex = match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => tls,
+        };
+        Pin::new(stream)
     }
 }

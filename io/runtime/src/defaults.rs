@@ -23,6 +23,9 @@ pub const BACKLOG: u32 = 1024;
 /// How long a connection attempt may take: SYN and four retransmissions (RFC 6298: 1+2+4+8 s).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(16);
 
+/// How long a TLS handshake may take: a few round trips, and time for a slow peer's arithmetic.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How long a closed connection may take to deliver what was written to it.
 pub const LINGER: Duration = Duration::from_secs(5);
 

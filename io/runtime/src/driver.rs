@@ -4,20 +4,24 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
-use machine::{BindKind, Endpoint, FailKind, Id, Input, Interface, Machine, Output, Timers};
+use machine::{
+    BindKind, Endpoint, FailKind, Id, Input, Interface, Machine, Output, Timers, TlsRole,
+};
 use tokio::sync::mpsc;
 use udp::{Batch, Transmit};
 
 use crate::clock::{now, to_tokio};
 use crate::connection::Connection;
 use crate::defaults::{
-    CONNECT_TIMEOUT, INTERFACES_INTERVAL, LINGER, READ_LEN, RETRY, ROUND, VERBS_PER_ROUND,
+    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, INTERFACES_INTERVAL, LINGER, READ_LEN, RETRY, ROUND,
+    VERBS_PER_ROUND,
 };
 use crate::dns::Resolver;
 use crate::fail::fail_kind;
 use crate::handle::{Command, Config, World};
 use crate::ready::Ready;
 use crate::resource::{Resource, Slot, Task};
+use crate::tls::Starter;
 use crate::udp_port::UdpPort;
 use crate::{interfaces, tcp};
 
@@ -32,10 +36,12 @@ pub(crate) struct Driver<M: Machine, W> {
     pub(crate) inbox: VecDeque<Input<'static, M::Answer>>,
     pub(crate) timers: Timers<Deadline>,
     resolver: Resolver,
+    tls: Starter,
     interfaces: Vec<Interface>,
-    /// Connections accepted so far, which names the next, and how many of them are open.
+    /// Connections accepted so far, which names the next.
     pub(crate) accepted: u64,
-    pub(crate) accepted_open: usize,
+    /// Shared with every accepted connection that is open.
+    pub(crate) permits: Arc<()>,
     payload: Vec<u8>,
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) scratch: Vec<u8>,
@@ -47,7 +53,7 @@ pub(crate) struct Driver<M: Machine, W> {
 pub(crate) enum Deadline {
     /// The list of interfaces is read again.
     Interfaces,
-    /// A connection attempt has taken too long.
+    /// A connection attempt or a handshake has taken too long.
     Connect(Id),
     /// A closing connection has taken too long.
     Linger(Id),
@@ -75,9 +81,10 @@ where
             inbox: VecDeque::new(),
             timers: Timers::new(),
             resolver: Resolver::new(config.dns),
+            tls: Starter::new(config.tls),
             interfaces: Vec::new(),
             accepted: 0,
-            accepted_open: 0,
+            permits: Arc::default(),
             payload: Vec::new(),
             batch: Some(Box::default()),
             scratch: vec![0; READ_LEN],
@@ -230,16 +237,7 @@ where
                 connection.write(&self.payload);
                 slot.waker.wake_by_ref();
             }
-            Output::StartTls { conn, .. } => {
-                if let Some(slot) = self.slots.remove(&conn)
-                    && let Resource::Connection(connection) = slot.resource
-                {
-                    // What was written before still goes out.
-                    self.linger(conn, slot.waker, connection);
-                    let kind = FailKind::Tls("TLS is not built yet".to_owned());
-                    self.inbox.push_back(Input::Failed { id: conn, kind });
-                }
-            }
+            Output::StartTls { conn, role, alpn } => self.start_tls(conn, role, alpn),
             Output::Resolve { id, name, kinds } => {
                 let lookup = tokio::spawn(self.resolver.clone().resolve(name, kinds));
                 self.hold(id, Resource::Resolving(Task(lookup)));
@@ -250,6 +248,19 @@ where
             }
             Output::Close { id } => self.close(id),
             Output::Event(event) => self.world.event(now(), event),
+        }
+    }
+
+    fn start_tls(&mut self, conn: Id, role: TlsRole, alpn: Vec<Vec<u8>>) {
+        // It may have ended before.
+        let Some(slot) = self.slots.get_mut(&conn) else { return };
+        if let Resource::Connection(_) = &slot.resource
+            && let Some(Slot { resource: Resource::Connection(connection), .. }) =
+                self.slots.remove(&conn)
+        {
+            self.timers.set(Deadline::Connect(conn), now().mono + HANDSHAKE_TIMEOUT);
+            let handshake = self.tls.start(connection, role, alpn);
+            self.hold(conn, Resource::Securing(handshake));
         }
     }
 
@@ -291,9 +302,6 @@ where
 
     /// Delivers what was written to a closed connection, for a while.
     pub(crate) fn linger(&mut self, id: Id, waker: Waker, connection: Connection) {
-        if connection.is_accepted() {
-            self.accepted_open -= 1;
-        }
         waker.wake_by_ref();
         self.timers.set(Deadline::Linger(id), now().mono + LINGER);
         self.slots.insert(id, Slot { waker, resource: Resource::Closing(connection) });

@@ -27,6 +27,8 @@ pub(crate) fn close_reason(error: &Error) -> CloseReason {
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             CloseReason::TimedOut
         }
+        // What rustls calls data that break its protocol.
+        ErrorKind::InvalidData => CloseReason::Protocol,
         _ => CloseReason::Reset,
     }
 }

@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use crate::defaults::VERBS_MAX;
 use crate::dns::Dns;
 use crate::driver::Driver;
+use crate::tls::Tls;
 
 /// What stands around a machine: its owner, who hears its events, and whoever answers its
 /// questions.
@@ -32,11 +33,13 @@ pub struct Config {
     pub name: &'static str,
     /// Who answers look-ups.
     pub dns: Dns,
+    /// Whom TLS connections trust, and the certificate that is shown on them.
+    pub tls: Tls,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { name: "machine", dns: Dns::System }
+        Self { name: "machine", dns: Dns::System, tls: Tls::default() }
     }
 }
 

@@ -17,13 +17,14 @@
 //! # Ok(()) }
 //! ```
 //!
-//! ICMP errors are not reported yet, and [`machine::Output::StartTls`] fails with a plain message.
+//! ICMP errors are not reported yet.
 
 mod clock;
 mod connection;
 pub mod defaults;
 mod dns;
 mod driver;
+mod end_point;
 mod entropy;
 mod fail;
 mod handle;
@@ -32,6 +33,7 @@ mod ready;
 mod resource;
 mod service;
 mod tcp;
+mod tls;
 mod udp_port;
 
 pub use clock::now;
@@ -39,3 +41,4 @@ pub use dns::Dns;
 pub use entropy::entropy;
 pub use handle::{Config, Handle, Running, Stopped, World, spawn};
 pub use interfaces::interfaces;
+pub use tls::{Identity, Roots, Tls};

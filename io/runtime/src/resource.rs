@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::connection::Connection;
 use crate::ready::{Ready, Token};
 use crate::tcp::Connecting;
+use crate::tls::Handshake;
 use crate::udp_port::UdpPort;
 
 /// A resource and the waker that puts it on the ready queue.
@@ -26,6 +27,7 @@ pub(crate) enum Resource<A> {
     Listener(TcpListener),
     Connecting(Connecting),
     Connection(Connection),
+    Securing(Handshake),
     /// Closed by the machine or by the peer; what was written is still being delivered. The
     /// machine hears no more of it.
     Closing(Connection),

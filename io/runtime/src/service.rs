@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use machine::{CloseReason, Id, Input, Machine};
@@ -14,6 +15,7 @@ use crate::driver::{Deadline, Driver};
 use crate::fail::{close_reason, fail_kind};
 use crate::handle::World;
 use crate::resource::Resource;
+use crate::tls::{self, Secured};
 
 /// What became of a resource that was served.
 enum Served {
@@ -40,6 +42,7 @@ where
             Resource::Listener(_) => self.serve_listener(id, cx),
             Resource::Connecting(_) => self.serve_connecting(id, cx),
             Resource::Connection(_) => self.serve_connection(id, &waker),
+            Resource::Securing(_) => self.serve_securing(id, cx),
             Resource::Closing(_) => self.serve_closing(id, cx),
             Resource::Resolving(_) | Resource::Asking(_) => self.serve_task(id, cx),
         };
@@ -90,7 +93,7 @@ where
     }
 
     fn serve_listener(&mut self, id: Id, cx: &mut Context<'_>) -> Served {
-        if self.accepted_open >= ACCEPTED_MAX {
+        if Arc::strong_count(&self.permits) > ACCEPTED_MAX {
             self.retry(id, &io::Error::other("too many connections"));
             return Served::Asleep;
         }
@@ -114,11 +117,10 @@ where
     fn accept(&mut self, listener: Id, stream: TcpStream) {
         let conn = Id::accepted(listener, self.accepted);
         self.accepted += 1;
-        let connection = Connection::new(stream, true);
+        let connection = Connection::new(stream, Some(self.permits.clone()));
         // A connection that was reset before it was accepted has no peer any more.
         let Ok((local, remote)) = connection.prepare() else { return };
         let room = connection.room();
-        self.accepted_open += 1;
         self.hold(conn, Resource::Connection(connection));
         self.input(Input::Accepted { listener, conn, local, remote, room });
     }
@@ -129,7 +131,7 @@ where
         self.timers.cancel(&Deadline::Connect(id));
         self.slots.remove(&id);
         let connected = result.and_then(|stream| {
-            let connection = Connection::new(stream, false);
+            let connection = Connection::new(stream, None);
             let endpoints = connection.prepare()?;
             Ok((connection, endpoints))
         });
@@ -140,6 +142,24 @@ where
                 self.input(Input::Connected { conn: id, local, remote, room });
             }
             Err(error) => self.input(Input::Failed { id, kind: fail_kind(&error) }),
+        }
+        Served::Asleep
+    }
+
+    fn serve_securing(&mut self, id: Id, cx: &mut Context<'_>) -> Served {
+        let Some(Resource::Securing(handshake)) = self.resource(id) else { return Served::Asleep };
+        let Poll::Ready(result) = handshake.as_mut().poll(cx) else { return Served::Asleep };
+        self.timers.cancel(&Deadline::Connect(id));
+        self.slots.remove(&id);
+        match result {
+            Ok((connection, Secured { peer_certs, alpn, binding })) => {
+                let room = connection.room();
+                self.hold(id, Resource::Connection(connection));
+                self.input(Input::Secured { conn: id, peer_certs, alpn, binding, room });
+            }
+            Err(error) => {
+                self.input(Input::Failed { id, kind: tls::fail_kind(&error) });
+            }
         }
         Served::Asleep
     }

@@ -9,5 +9,6 @@ mod dns;
 mod probe;
 mod stop;
 mod tcp;
+mod tls;
 mod udp;
 mod world;

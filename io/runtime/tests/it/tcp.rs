@@ -3,13 +3,13 @@
 use std::io::Read as _;
 use std::net::TcpListener;
 
-use machine::{BindKind, CloseReason, Endpoint, FailKind, Id, Input, Output, TlsRole};
+use machine::{BindKind, CloseReason, Endpoint, FailKind, Id, Input, Output};
 use runtime::defaults::WRITE_BUFFER_LEN;
 
 use crate::probe::{Run, Seen};
 
 /// A connection of the probe to itself: the accepted side and the connecting side.
-async fn pair(run: &mut Run, address: &str) -> (Id, Id) {
+pub(crate) async fn pair(run: &mut Run, address: &str) -> (Id, Id) {
     let (bound, at) = run.bind(BindKind::TcpListener, address).await;
     let wanted = run.connect(at).await;
     let (mut accepted, mut connected) = (None, None);
@@ -30,7 +30,7 @@ async fn pair(run: &mut Run, address: &str) -> (Id, Id) {
 }
 
 /// Waits until `conn` has heard `expected` and, if told so, its end.
-async fn hears(run: &mut Run, conn: Id, expected: &[u8], end: bool) {
+pub(crate) async fn hears(run: &mut Run, conn: Id, expected: &[u8], end: bool) {
     let mut heard = Vec::new();
     let mut closed = false;
     while heard.len() < expected.len() || closed != end {
@@ -124,23 +124,6 @@ async fn the_source_address_is_chosen() {
     let Input::Connected { local, .. } = run.input().await else { panic!("a connection") };
     assert_eq!(local.ip(), "127.0.0.9".parse::<std::net::IpAddr>().unwrap());
     assert_eq!(Endpoint::from(listener.accept().unwrap().1), local);
-}
-
-#[tokio::test]
-async fn tls_is_not_built_yet() {
-    let mut run = Run::new().await;
-    let (_, conn) = pair(&mut run, "127.0.0.1:0").await;
-    let role = TlsRole::Client { name: "example.org".to_owned() };
-    run.output(Output::StartTls { conn, role, alpn: Vec::new() }, &[]).await;
-    let failed = loop {
-        match run.input().await {
-            // The peer may notice first.
-            Input::Closed { .. } => {}
-            other => break other,
-        }
-    };
-    let Input::Failed { id, kind: FailKind::Tls(_) } = failed else { panic!("{failed:?}") };
-    assert_eq!(id, conn);
 }
 
 #[tokio::test]
