@@ -27,7 +27,7 @@ enum Operation {
     Datagram { socket: usize, port: u16, bytes: Vec<u8> },
     Answer(usize),
     Unreachable(usize),
-    Sleep(u32),
+    Wait(u32),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -53,7 +53,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(socket, port, bytes)| Operation::Datagram { socket, port, bytes }),
         4 => n().prop_map(Operation::Answer),
         1 => n().prop_map(Operation::Unreachable),
-        4 => (0..100_000u32).prop_map(Operation::Sleep),
+        4 => (0..100_000u32).prop_map(Operation::Wait),
     ]
 }
 
@@ -124,7 +124,7 @@ impl Bench {
         self.sessions.get(n % self.sessions.len().max(1)).copied()
     }
 
-    fn sleep(&mut self, millis: u32) {
+    fn wait(&mut self, millis: u32) {
         let end = self.now.mono + Duration::from_millis(millis.into());
         while let Some(at) = self.connect.poll_timeout().filter(|at| *at <= end) {
             self.now.mono = self.now.mono.max(at);
@@ -190,7 +190,7 @@ impl Bench {
                 let (socket, remote, _) = self.sent[n % self.sent.len()].clone();
                 self.input(Input::Unreachable { socket, remote, icmp: Icmp::HostUnreachable });
             }
-            Operation::Sleep(millis) => self.sleep(millis),
+            Operation::Wait(millis) => self.wait(millis),
             Operation::Bound(_) | Operation::BindFailed(_) | Operation::Unreachable(_) => {}
         }
         let names: BTreeSet<_> = self.bound.iter().map(|(id, _)| *id).collect();
