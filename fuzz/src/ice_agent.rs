@@ -24,6 +24,7 @@ pub fn run(bytes: &[u8]) {
         }
         peer.drain();
     }
+    peer.look();
 }
 
 struct Peer {
@@ -198,9 +199,9 @@ impl Peer {
         while let Some(event) = self.agent.poll_event() {
             let _ = format!("{event:?}");
         }
-        self.look();
     }
 
+    /// What the agent tells of itself stays within its limits.
     fn look(&self) {
         let explanation = self.agent.explain();
         let most = MAX_PAIRS + MAX_PRUNED_REMEMBERED;

@@ -8,7 +8,7 @@ use machine::{
 };
 use server::{Answer, Config, Keys, Question, Server};
 use sip::auth::client::{Client, Login};
-use sip::{Message, Request, Response, name};
+use sip::{Message, Method, Request, Response, Status, name};
 
 use super::ops::{Ops, at};
 
@@ -39,6 +39,10 @@ struct World {
     branches: u64,
     /// The last challenge that went out.
     challenge: Option<Response>,
+    /// The last request that was forwarded, to be answered.
+    forwarded: Option<Request>,
+    /// What the callee learned from Record-Route, with the token that only the core can make.
+    route: Option<String>,
 }
 
 type Outputs = Vec<(Output<server::Event, Question>, Vec<u8>)>;
@@ -59,6 +63,8 @@ impl World {
             users,
             branches: 0,
             challenge: None,
+            forwarded: None,
+            route: None,
         };
         world.settle();
         assert!(world.udp.len() == 2 && world.listener.is_some(), "it listens");
@@ -90,6 +96,7 @@ impl World {
                     self.input(Input::Closed { conn, reason: CloseReason::Peer });
                 }
             }
+            7 => self.respond(ops.byte()?, ops.byte()?),
             6 => self.pass(Duration::from_millis(u64::from(ops.byte()?) * 128)),
             _ => {}
         }
@@ -128,7 +135,23 @@ impl World {
         let via = format!("SIP/2.0/UDP {host};branch=z9hG4bK{};rport", self.branches);
         request.headers.remove_first(name::VIA);
         request.headers.push_front(name::VIA, via);
+        if request.headers.contains(name::ROUTE)
+            && let Some(route) = &self.route
+        {
+            request.headers.set(name::ROUTE, route);
+        }
         self.datagram(0, host, &request.to_bytes());
+    }
+
+    /// A response to what was forwarded last, of any status.
+    fn respond(&mut self, from: u8, code: u8) {
+        let status = Status::new(100 + u16::from(code) * 2).expect("between 100 and 610");
+        let Some(request) = &self.forwarded else { return };
+        let mut response = request.response(status);
+        response.set_to_tag("theirs");
+        response.headers.copy_from(&request.headers, name::RECORD_ROUTE);
+        response.headers.push(name::CONTACT, format!("<sip:{}>", remote(from)));
+        self.datagram(0, remote(from), &response.to_bytes());
     }
 
     fn accept(&mut self, remote: Endpoint) {
@@ -218,11 +241,19 @@ impl World {
         if stun || payload.iter().all(|b| matches!(b, b'\r' | b'\n')) {
             return;
         }
-        let message = Message::parse(payload).expect("what is sent is read");
-        if let Message::Response(response) = message
-            && matches!(response.status.code(), 401 | 407)
-        {
-            self.challenge = Some(response);
+        match Message::parse(payload).expect("what is sent is read") {
+            Message::Response(response) if matches!(response.status.code(), 401 | 407) => {
+                self.challenge = Some(response);
+            }
+            Message::Response(_) => {}
+            Message::Request(request) => {
+                if let Some(route) = request.headers.first(name::RECORD_ROUTE) {
+                    self.route = Some(route.to_owned());
+                }
+                if request.method != Method::Ack {
+                    self.forwarded = Some(request);
+                }
+            }
         }
     }
 }
