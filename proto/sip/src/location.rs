@@ -136,16 +136,20 @@ impl Location {
         self.addresses.get(address).map_or(&[], Vec::as_slice)
     }
 
-    /// The binding with this contact, whoever it belongs to among `address`'s users.
+    /// The binding that a dialog's target means: the one with this contact; else, since contacts
+    /// move when a NAT gives another port, the only one that users of this name have.
     #[must_use]
     pub fn by_contact(&self, contact: &Uri) -> Option<&Binding> {
         let user = contact.as_sip()?.user()?;
         let from = format!("{user}@");
-        self.addresses
+        let theirs: Vec<_> = self
+            .addresses
             .range(from.clone()..)
             .take_while(|(address, _)| address.starts_with(&from))
             .flat_map(|(_, bindings)| bindings)
-            .find(|binding| same_place(&binding.contact, contact))
+            .collect();
+        let exact = theirs.iter().find(|binding| same_place(&binding.contact, contact));
+        exact.or(theirs.first().filter(|_| theirs.len() == 1)).copied()
     }
 
     /// Replaces the bindings of an address.
@@ -269,10 +273,21 @@ mod tests {
     #[test]
     fn found_by_contact() {
         let mut location = Location::new();
-        location.set("a@test", vec![binding("sip:a@1.1.1.1:5062", 500, 60)]).unwrap();
-        let find = |uri: &str| location.by_contact(&uri.parse().unwrap()).is_some();
-        assert!(find("sip:a@1.1.1.1:5062;ob"));
-        assert!(!find("sip:a@1.1.1.1:5063") && !find("sip:b@1.1.1.1:5062") && !find("tel:+1"));
+        let mut bindings = vec![binding("sip:a@1.1.1.1:5062", 500, 60)];
+        location.set("a@test", bindings.clone()).unwrap();
+        let find = |location: &Location, uri: &str| {
+            let found = location.by_contact(&uri.parse().unwrap());
+            found.map(|binding| binding.contact.to_string())
+        };
+        let first = Some("sip:a@1.1.1.1:5062".to_owned());
+        assert_eq!(find(&location, "sip:a@1.1.1.1:5062;ob"), first);
+        assert_eq!(find(&location, "sip:a@1.1.1.1:5063"), first);
+        assert_eq!(find(&location, "sip:b@1.1.1.1:5062"), None);
+        assert_eq!(find(&location, "tel:+1"), None);
+        bindings.push(binding("sip:a@1.1.1.1:5064", 500, 60));
+        location.set("a@test", bindings).unwrap();
+        assert_eq!(find(&location, "sip:a@1.1.1.1:5062"), first);
+        assert_eq!(find(&location, "sip:a@1.1.1.1:5063"), None);
     }
 
     #[test]

@@ -205,3 +205,24 @@ fn over_ipv6() {
     assert_eq!(ended(&lab.phone_said(bob.0)), Some((Reason::Bye, By::Them)));
     lab.assert_replays();
 }
+
+#[test]
+fn a_call_outlives_the_connection_that_it_came_over() {
+    let mut lab = Lab::new(1);
+    let tcp = ";transport=tcp";
+    let alice = lab.registered_over(1, "alice", Preset::PortRestricted, tcp);
+    let bob = lab.registered_over(2, "bob", Preset::PortRestricted, tcp);
+    invite(&mut lab, alice, "sip:bob@example.org", 100);
+    lab.run(SEC);
+    let theirs = lab.phone_said(bob.0).into_iter().find_map(|event| match event {
+        Event::Incoming { call, .. } => Some(call),
+        _ => None,
+    });
+    lab.world.restart_nat(lab.nats["alice"]);
+    lab.run(SEC * 120);
+    lab.phone_said(alice.0);
+    lab.on(bob.0, |agent, now| agent.hangup(now, theirs.unwrap()));
+    lab.run(SEC * 10);
+    assert_eq!(ended(&lab.phone_said(alice.0)), Some((Reason::Bye, By::Them)));
+    lab.assert_replays();
+}
