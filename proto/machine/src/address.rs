@@ -83,6 +83,8 @@ fn of_v6(ip: Ipv6Addr) -> AddressClass {
             let [c, d] = lo.to_be_bytes();
             of_v4(Ipv4Addr::new(a, b, c, d))
         }
+        // Protocol assignments (RFC 2928): Teredo, benchmarking, …; no host to talk to among them.
+        [0x2001, 0..=0x1ff, ..] => C::Reserved,
         [0x2000..=0x3fff, ..] => C::Global,
         _ => C::Reserved,
     }
@@ -111,6 +113,13 @@ mod tests {
             ("64:ff9b::10.0.0.1", C::Private),
             ("2002:0a00:0001::1", C::Private),
             ("2001:660::1", C::Global),
+            ("2001:200::1", C::Global),
+            ("2001:0:53aa:64c::1", C::Reserved),
+            ("2001:2::1", C::Reserved),
+            ("100::1", C::Reserved),
+            ("::192.0.2.1", C::Reserved),
+            ("3fff:fff::1", C::Documentation),
+            ("3fff:1000::1", C::Global),
             ("2001:db8::1", C::Documentation),
             ("fd00::1", C::Private),
             ("fe80::1", C::LinkLocal),

@@ -71,3 +71,24 @@ impl Ids {
         self.namespace
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Id, Ids};
+
+    #[test]
+    fn names_of_a_namespace_are_its_own_and_differ() {
+        let mut ids = Ids::new(u16::MAX);
+        let (first, second) = (ids.next_id(), ids.next_id());
+        assert_ne!(first, second);
+        assert_ne!(first, Ids::new(0).next_id());
+        assert_eq!((first.namespace(), ids.namespace()), (u16::MAX, u16::MAX));
+        // A connection has its listener's namespace, and none of the names given out there.
+        for n in [0, 1, u64::MAX] {
+            let conn = Id::accepted(first, n);
+            assert_eq!(conn.namespace(), u16::MAX);
+            assert!(conn != first && conn != second);
+        }
+        assert_eq!(format!("{second:?} {:?}", Id::accepted(second, 5)), "65535#1 65535@5");
+    }
+}

@@ -87,3 +87,31 @@ impl<K: Hash + Eq, V> KeyedMap<K, V> {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::KeyedMap;
+    use crate::Entropy;
+
+    #[test]
+    fn keys_find_their_values() {
+        let mut map = KeyedMap::new(&mut Entropy::seeded(1));
+        assert!(map.is_empty());
+        assert_eq!(map.insert("a".to_owned(), 1), None);
+        assert_eq!(map.insert("a".to_owned(), 2), Some(1));
+        map.insert("b".to_owned(), 3);
+        *map.get_mut("b").unwrap() += 1;
+        assert_eq!((map.get("a"), map.get("b"), map.get("c")), (Some(&2), Some(&4), None));
+        assert_eq!((map.remove("a"), map.contains_key("a"), map.len()), (Some(2), false, 1));
+    }
+
+    #[test]
+    fn the_seed_decides_where_a_key_lies() {
+        let hash =
+            |seed| KeyedMap::<u32, ()>::new(&mut Entropy::seeded(seed)).0.hasher().hash_one(5);
+        assert_eq!(hash(1), hash(1));
+        assert_ne!(hash(1), hash(2));
+    }
+}

@@ -51,7 +51,7 @@ impl Outbox {
     /// # Errors
     /// [`Full`] if more than the limit would wait.
     pub fn send<E, Q>(&mut self, message: &[u8], outputs: &mut Outputs<E, Q>) -> Result<(), Full> {
-        if self.waiting.len() + message.len() > self.limit + self.room {
+        if self.waiting.len() + message.len() > self.limit.saturating_add(self.room) {
             return Err(Full);
         }
         self.waiting.extend(message);
@@ -71,6 +71,10 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::{Full, Outbox};
     use crate::{Ids, Output, Outputs};
 
@@ -88,5 +92,34 @@ mod tests {
             assert_eq!(output, Output::Write { conn });
         }
         assert_eq!(buf, b"hello");
+    }
+
+    proptest! {
+        /// Messages of these lengths and room that comes and goes: whole messages in order, never
+        /// more than the room, never more waiting than the limit.
+        #[test]
+        fn whatever_room_there_is(steps in vec((0..40_usize, option::of(0..60_usize)), 1..40)) {
+            let conn = Ids::new(1).next_id();
+            let mut outputs = Outputs::<(), ()>::new();
+            let (mut room, limit) = (10, 50);
+            let mut outbox = Outbox::new(conn, room, limit);
+            let (mut taken, mut written) = (Vec::new(), Vec::new());
+            for (n, (len, new_room)) in (0..).zip(steps) {
+                if let Some(new_room) = new_room {
+                    room = new_room;
+                    outbox.writable(room, &mut outputs);
+                }
+                let message = vec![n; len];
+                if outbox.send(&message, &mut outputs).is_ok() {
+                    taken.extend(message);
+                }
+                let before = written.len();
+                while outputs.poll(&mut written).is_some() {}
+                room = room.checked_sub(written.len() - before).expect("more than the room");
+                prop_assert!(outbox.waiting() <= limit);
+                prop_assert_eq!(written.len() + outbox.waiting(), taken.len());
+                prop_assert!(taken.starts_with(&written));
+            }
+        }
     }
 }

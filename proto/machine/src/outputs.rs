@@ -69,3 +69,38 @@ impl<E, Q> Outputs<E, Q> {
         self.queue.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outputs;
+    use crate::{Endpoint, Ids, Output};
+
+    #[test]
+    fn each_output_comes_with_its_payload_and_the_arena_is_used_again() {
+        let id = Ids::new(3).next_id();
+        let mut outputs = Outputs::<&str, ()>::new();
+        let mut capacity = None;
+        for _ in 0..100 {
+            outputs.datagram(id, Endpoint::UNSPECIFIED_V4, b"one");
+            outputs.event("nothing to send");
+            outputs.write(id, b"two and more");
+            assert!(!outputs.is_empty());
+            let mut polled = Vec::new();
+            let mut buf = vec![0];
+            while let Some(output) = outputs.poll(&mut buf) {
+                // What stood in the buffer stays.
+                polled.push((output, buf.split_off(1)));
+            }
+            let (source, remote, segment_size) = (None, Endpoint::UNSPECIFIED_V4, None);
+            let expected = [
+                (Output::Datagram { socket: id, source, remote, segment_size }, b"one".to_vec()),
+                (Output::Event("nothing to send"), vec![]),
+                (Output::Write { conn: id }, b"two and more".to_vec()),
+            ];
+            assert_eq!(polled, expected);
+            assert!(outputs.is_empty() && outputs.arena.is_empty());
+            let now = outputs.arena.capacity();
+            assert_eq!(*capacity.get_or_insert(now), now);
+        }
+    }
+}

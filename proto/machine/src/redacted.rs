@@ -26,3 +26,15 @@ impl<T> fmt::Display for Redacted<T> {
         f.write_str("…")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Redacted;
+
+    #[test]
+    fn it_shows_when_asked_to_alone() {
+        let user = Redacted("alice@example.org".to_owned());
+        assert_eq!(format!("{user} {user:?} {:?}", Some(&user)), "… … Some(…)");
+        assert_eq!(user.reveal(), "alice@example.org");
+    }
+}

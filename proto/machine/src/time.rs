@@ -94,3 +94,27 @@ impl Now {
         (secs << 32) | fraction
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Instant, Now};
+
+    #[test]
+    fn instants_saturate_at_both_ends() {
+        let (early, late) = (Instant::from_nanos(5), Instant::from_nanos(12));
+        assert_eq!((late - early, early - late), (Duration::from_nanos(7), Duration::ZERO));
+        assert_eq!(late + Duration::MAX, Instant::from_nanos(u64::MAX));
+        assert_eq!(format!("{:?}", Instant::from_nanos(1_000_000_020)), "1.000000020s");
+    }
+
+    #[test]
+    fn ntp_counts_from_1900() {
+        // RFC 5905 figure 4: 1 January 1970 is 2,208,988,800.
+        let at = |unix| Now { unix, ..Now::default() };
+        assert_eq!(at(Duration::ZERO).ntp(), 2_208_988_800 << 32);
+        assert_eq!(at(Duration::from_millis(1500)).ntp(), (2_208_988_801 << 32) + (1 << 31));
+        assert_eq!(at(Duration::from_millis(1500)).unix_secs(), 1);
+    }
+}

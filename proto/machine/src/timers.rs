@@ -99,6 +99,11 @@ impl<K: Ord + Clone> Timers<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::Timers;
     use crate::Instant;
 
@@ -132,5 +137,31 @@ mod tests {
         }
         assert_eq!(timers.next(), None);
         assert!(timers.is_empty());
+    }
+
+    proptest! {
+        /// Whatever is set, moved, cancelled and expired: as a plain map would have it.
+        #[test]
+        fn as_a_plain_map(steps in vec((0..4_u8, 0..8_u8, 0..50_u64), 1..300)) {
+            let (mut timers, mut model) = (Timers::new(), BTreeMap::new());
+            for (n, (step, key, time)) in steps.into_iter().enumerate() {
+                match step {
+                    0 | 1 => {
+                        timers.set(key, at(time));
+                        model.insert(key, (at(time), n));
+                    }
+                    2 => prop_assert_eq!(timers.cancel(&key), model.remove(&key).is_some()),
+                    _ => {
+                        let first = model.iter().min_by_key(|(_, due)| **due);
+                        let first = first.filter(|(_, due)| due.0 <= at(time)).map(|(key, _)| *key);
+                        prop_assert_eq!(timers.expire(at(time)), first);
+                        first.map(|key| model.remove(&key));
+                    }
+                }
+                prop_assert_eq!(timers.next(), model.values().map(|(at, _)| *at).min());
+                prop_assert_eq!(timers.at(&key), model.get(&key).map(|(at, _)| *at));
+                prop_assert_eq!(timers.len(), model.len());
+            }
+        }
     }
 }
