@@ -4,13 +4,46 @@
 
 use std::time::Duration;
 
-use phone::{Candidate, Event, PairReport, Path, Stats};
+use phone::{CallId, Candidate, Event, PairReport, Path, Stats};
 use serde_json::{Value, json};
 
 use crate::explain;
 
 /// The name and the fields of an event, for `--json`; none for what programs do not want to hear.
+///
+/// What belongs to a call has its number in `call`.
 pub fn fields(event: &Event) -> Option<(&'static str, Value)> {
+    let (name, mut fields) = own_fields(event)?;
+    if let (Some(call), Value::Object(fields)) = (call_of(event), &mut fields) {
+        fields.insert("call".to_owned(), call.as_u64().into());
+    }
+    Some((name, fields))
+}
+
+/// The call that an event belongs to.
+pub const fn call_of(event: &Event) -> Option<CallId> {
+    match event {
+        Event::Incoming { call, .. }
+        | Event::Ringing { call }
+        | Event::Answered { call, .. }
+        | Event::Candidate { call, .. }
+        | Event::RemoteCandidates { call, .. }
+        | Event::Pair { call, .. }
+        | Event::Path { call, .. }
+        | Event::FirstMedia { call }
+        | Event::Heard { call, .. }
+        | Event::Played { call }
+        | Event::Media { call, .. }
+        | Event::NoPath { call, .. }
+        | Event::Ended { call, .. } => Some(*call),
+        Event::ListenFailed { .. }
+        | Event::Registered { .. }
+        | Event::RegistrationFailed { .. }
+        | Event::Stopped => None,
+    }
+}
+
+fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::ListenFailed { local, kind } => (
             "error",

@@ -16,7 +16,7 @@
 //! | a provisional response | [`Call::ringing`] |
 //! | the answer (early, final, or in an ACK) | [`Call::handle_answer`] |
 //! | the owner accepts | [`Call::answer`] |
-//! | a later offer | [`Call::handle_offer`] |
+//! | a later offer, or the wish for one | [`Call::handle_offer`], [`Call::offer`] |
 //! | the owner holds, or the network changed | [`Call::hold`], [`Call::restart`] |
 //! | a later offer of ours was refused | [`Call::keep_terms`] |
 //! | the end, whoever wants it | [`Call::end`] |
@@ -336,17 +336,29 @@ impl Call {
     /// # Errors
     /// If nothing is agreed on yet.
     pub fn hold(&mut self, connect: &Connect, on: bool) -> Result<(), Error> {
+        if self.agreed.is_none() {
+            return Err(Error::State(self.state));
+        }
+        //= RFC 3264 §8.4: to hold a stream is to offer it sendonly.
+        self.direction = if on { Direction::SENDS } else { Direction::BOTH };
+        let offer = self.offer(connect)?;
+        self.events.push_back(Event::Offer(offer));
+        Ok(())
+    }
+
+    /// What we offer now, for whoever asks for an offer.
+    ///
+    /// # Errors
+    /// If nothing is agreed on yet.
+    pub fn offer(&mut self, connect: &Connect) -> Result<Description, Error> {
         let Some(ours) = self.ours.as_mut().filter(|_| self.agreed.is_some()) else {
             return Err(Error::State(self.state));
         };
-        //= RFC 3264 §8.4: to hold a stream is to offer it sendonly.
-        self.direction = if on { Direction::SENDS } else { Direction::BOTH };
         if let Some(content) = ours.contents.get_mut(self.index) {
             content.direction = self.direction;
             content.transport = transport_of(connect, self.session);
         }
-        self.events.push_back(Event::Offer(ours.clone()));
-        Ok(())
+        Ok(ours.clone())
     }
 
     /// Looks for a path anew, with new credentials: an [`Event::Offer`] for the other side follows.
@@ -355,14 +367,12 @@ impl Call {
     /// # Errors
     /// If nothing is agreed on yet.
     pub fn restart(&mut self, now: Now, connect: &mut Connect) -> Result<(), Error> {
-        let Some(ours) = self.ours.as_mut().filter(|_| self.agreed.is_some()) else {
+        if self.agreed.is_none() {
             return Err(Error::State(self.state));
-        };
-        connect.restart(now, self.session);
-        if let Some(content) = ours.contents.get_mut(self.index) {
-            content.transport = transport_of(connect, self.session);
         }
-        self.events.push_back(Event::Offer(ours.clone()));
+        connect.restart(now, self.session);
+        let offer = self.offer(connect)?;
+        self.events.push_back(Event::Offer(offer));
         Ok(())
     }
 

@@ -24,5 +24,15 @@ pub const KEEPALIVE_TIMING: Timing = Timing {
 /// How often a call reports its quality while it lasts.
 pub const MEDIA_REPORT: Duration = Duration::from_secs(1);
 
-/// How long a phone that was told to stop waits for its BYE and its unregistration to be answered.
+/// How long calls may take to end before a phone that was told to stop removes its registrations
+/// regardless. In peace it takes a round trip.
+pub const HANG_UP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a phone that was told to stop waits in all for its BYE and its unregistration to be
+/// answered: who pressed Ctrl-C is waiting.
 pub const STOP_LIMIT: Duration = Duration::from_secs(4);
+
+/// A call that should be heard and is not, neither by RTP nor by RTCP, is ended after this time: the
+/// other side is gone and cannot say so. Long enough for whoever sends nothing while nobody speaks:
+/// RTCP comes every five seconds or so (RFC 3550 §6.2).
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);

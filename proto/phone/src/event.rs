@@ -160,6 +160,9 @@ pub enum EndReason {
     /// Offer and answer lead to nothing, or our side cannot take part.
     #[error(transparent)]
     Call(#[from] call::call::Error),
+    /// Nothing was heard of the other side for too long.
+    #[error("nothing was heard for {} s", crate::defaults::SILENCE_LIMIT.as_secs())]
+    Silent,
     /// What the other side described cannot be read.
     #[error("the other side's description cannot be read")]
     Description,

@@ -36,7 +36,7 @@ pub struct Phone {
     /// The configuration's accounts, as the user agent names them.
     pub(crate) accounts: Vec<ua::AccountId>,
     /// How the core of each account is reached, while it is registered.
-    pub(crate) flows: Vec<Option<Flow>>,
+    pub(crate) routes: Vec<Option<Route>>,
     pub(crate) sessions: BTreeMap<CallId, Session>,
     /// Accounts whose removal is under way.
     pub(crate) unregistering: BTreeSet<usize>,
@@ -46,12 +46,36 @@ pub struct Phone {
     next_call: u64,
     timers: Timers<Timer>,
     listening: bool,
-    stopping: bool,
+    stage: Stage,
     scratch: Vec<u8>,
+}
+
+/// The way to an account's core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) flow: Flow,
+    /// Our address as the core sees it.
+    pub(crate) reflexive: Endpoint,
+}
+
+/// How far the end of the phone has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nobody asked for it.
+    #[default]
+    Running,
+    /// Calls are being ended.
+    HangingUp,
+    /// Registrations are being removed.
+    Unregistering,
+    /// It is over.
+    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
+    /// The time for calls to end in peace is up.
+    HangUp,
     /// The time for a peaceful end is up.
     Stop,
 }
@@ -89,7 +113,7 @@ impl Phone {
             known.map(|account| agent.add_account(sip_account(account, &instance))).collect();
         Self {
             keepalives: Keepalives::new(&entropy),
-            flows: vec![None; accounts.len()],
+            routes: vec![None; accounts.len()],
             config,
             agent,
             connect,
@@ -102,7 +126,7 @@ impl Phone {
             next_call: 0,
             timers: Timers::new(),
             listening: false,
-            stopping: false,
+            stage: Stage::Running,
             scratch: Vec::new(),
         }
     }
@@ -126,7 +150,7 @@ impl Phone {
         to: &Uri,
         source: Source,
     ) -> Result<CallId, CallError> {
-        if self.stopping {
+        if self.is_stopping() {
             return Err(CallError::Stopping);
         }
         if account >= self.accounts.len() {
@@ -180,20 +204,16 @@ impl Phone {
         self.run(now);
     }
 
-    /// Ends every call and removes every registration; [`Event::Stopped`] follows within
-    /// [`defaults::STOP_LIMIT`].
+    /// Ends every call, and then removes every registration; [`Event::Stopped`] follows within
+    /// [`defaults::STOP_LIMIT`], whether or not anybody answers.
     pub fn stop(&mut self, now: Now) {
-        if !std::mem::replace(&mut self.stopping, true) {
+        if self.stage == Stage::Running {
+            self.stage = Stage::HangingUp;
+            self.timers.set(Timer::HangUp, now.mono + defaults::HANG_UP_LIMIT);
             self.timers.set(Timer::Stop, now.mono + defaults::STOP_LIMIT);
             let calls: Vec<CallId> = self.sessions.keys().copied().collect();
             for call in calls {
                 self.end_signalling(now, call, EndReason::Signalling(ua::Reason::Cancelled));
-            }
-            for (index, account) in self.accounts.iter().enumerate() {
-                if self.flows[index].is_some() {
-                    self.unregistering.insert(index);
-                    self.agent.unregister(now, *account);
-                }
             }
         }
         self.run(now);
@@ -204,8 +224,8 @@ impl Phone {
         self.sessions.keys().copied()
     }
 
-    pub(crate) const fn is_stopping(&self) -> bool {
-        self.stopping
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stage != Stage::Running
     }
 
     pub(crate) fn next_call(&mut self) -> (CallId, Entropy) {
@@ -215,16 +235,20 @@ impl Phone {
     }
 
     pub(crate) fn call_config(&self, account: usize, source: Source) -> call::Config {
-        let flow = self.flows.get(account).copied().flatten();
-        let stun_servers = match flow {
+        let route = self.routes.get(account).copied().flatten();
+        let stun_servers = match route {
             _ if !self.config.stun_servers.is_empty() => self.config.stun_servers.clone(),
             // Without ICE the description names our own address, unless a server was configured.
             _ if self.config.ice == IceMode::Off => Vec::new(),
             //= RFC 5626 §3.5.2: where the registrar takes SIP over UDP, it answers STUN.
-            Some(flow) => vec![flow.remote],
+            Some(route) => vec![route.flow.remote],
             None => Vec::new(),
         };
-        let preferred = flow.map(|flow| flow.local.ip()).filter(|ip| !ip.is_unspecified());
+        // What the core sees is an address of ours where no NAT is in between; else it fits none.
+        let preferred = route.map(|Route { flow, reflexive }| match flow.local.ip() {
+            ip if ip.is_unspecified() => reflexive.ip(),
+            ip => ip,
+        });
         call::Config {
             capabilities: self.config.capabilities.clone(),
             ice: self.config.ice,
@@ -311,7 +335,7 @@ impl Phone {
                 }
                 buf.clear();
             }
-            quiet &= self.pump(now);
+            quiet &= self.pump(now) && self.advance_stop(now);
             if quiet {
                 break;
             }
@@ -321,7 +345,6 @@ impl Phone {
             buf.clear();
         }
         self.scratch = buf;
-        self.check_stopped();
         while let Some(event) = self.events.pop_front() {
             self.outputs.event(event);
         }
@@ -358,19 +381,43 @@ impl Phone {
             connect::Event::Pair { pair, .. } => {
                 self.events.push_back(Event::Pair { call: session.id, pair: pair.clone() });
             }
+            connect::Event::Received { .. } => session.media_came(now),
             _ => {}
         }
         session.call.handle_connect(now, &mut self.connect, event);
     }
 
-    fn check_stopped(&mut self) {
-        if self.stopping
-            && self.sessions.is_empty()
-            && self.unregistering.is_empty()
-            && self.timers.cancel(&Timer::Stop)
-        {
+    /// Goes on with the end of the phone as far as it has come; whether there was nothing to do.
+    fn advance_stop(&mut self, now: Now) -> bool {
+        let before = self.stage;
+        if self.stage == Stage::HangingUp && self.sessions.is_empty() {
+            self.unregister(now);
+        }
+        if self.stage == Stage::Unregistering && self.unregistering.is_empty() {
+            self.stage = Stage::Stopped;
+            self.timers.cancel(&Timer::HangUp);
+            self.timers.cancel(&Timer::Stop);
             self.events.push_back(Event::Stopped);
         }
+        self.stage == before
+    }
+
+    fn unregister(&mut self, now: Now) {
+        self.stage = Stage::Unregistering;
+        for (index, account) in self.accounts.iter().enumerate() {
+            self.unregistering.insert(index);
+            self.agent.unregister(now, *account);
+        }
+    }
+
+    /// Nobody answers: what is left ends here and now.
+    fn give_up(&mut self, now: Now) {
+        while let Some((_, session)) = self.sessions.pop_first() {
+            let reason = EndReason::Signalling(ua::Reason::TimedOut);
+            session.end(now, &mut self.connect, reason, By::Us, &mut self.events);
+        }
+        self.unregistering.clear();
+        self.stage = Stage::Unregistering;
     }
 }
 
@@ -385,8 +432,12 @@ impl Machine for Phone {
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        while let Some(Timer::Stop) = self.timers.expire(now.mono) {
-            self.events.push_back(Event::Stopped);
+        while let Some(timer) = self.timers.expire(now.mono) {
+            match timer {
+                Timer::HangUp if self.stage == Stage::HangingUp => self.unregister(now),
+                Timer::HangUp => {}
+                Timer::Stop => self.give_up(now),
+            }
         }
         self.agent.handle_timeout(now);
         self.connect.handle_timeout(now);

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use call::map::sdp;
 use call::{Call, Description};
 use connect::Connect;
-use machine::{Entropy, Now};
+use machine::{Entropy, Instant, Now};
 use sip::ua::{Body, UserAgent};
 
 use crate::Uri;
+use crate::defaults::SILENCE_LIMIT;
 use crate::event::{By, CallId, EndReason, Event};
 
 /// What is to be done with the next description that the call gives out.
@@ -41,12 +42,15 @@ pub(crate) struct Session {
     /// Why it ends, when it is not signalling that says so.
     pub(crate) fate: Option<EndReason>,
     sdp: sdp::Session,
-    /// What was said last, to be said again to who asks for an offer.
+    /// What was said last: our offer, if the owner answers after it was gathered.
     said: Option<Body>,
     /// The offer of an incoming call is ours to make.
     offers: bool,
+    told_ringing: bool,
     told_answered: bool,
     heard: bool,
+    /// When media last came, or could last have come.
+    alive: Option<Instant>,
     /// Its end has been asked of signalling.
     pub(crate) doomed: bool,
 }
@@ -63,8 +67,10 @@ impl Session {
             sdp,
             said: None,
             offers: false,
+            told_ringing: false,
             told_answered: false,
             heard: false,
+            alive: None,
             doomed: false,
         }
     }
@@ -97,6 +103,30 @@ impl Session {
         body
     }
 
+    /// The far side rings; the owner is told once, however often signalling says so.
+    pub(crate) fn ringing(&mut self, events: &mut VecDeque<Event>) {
+        self.call.ringing();
+        if !std::mem::replace(&mut self.told_ringing, true) {
+            events.push_back(Event::Ringing { call: self.id });
+        }
+    }
+
+    /// Media came in.
+    pub(crate) const fn media_came(&mut self, now: Now) {
+        self.alive = Some(now.mono);
+    }
+
+    /// Gives the call up when nothing was heard for too long.
+    fn check_silence(&mut self, now: Now) {
+        let expected = self.call.agreed().is_some_and(|agreed| agreed.direction.receives);
+        let since = *self.alive.get_or_insert(now.mono);
+        if !expected {
+            self.alive = Some(now.mono);
+        } else if now.mono.saturating_since(since) >= SILENCE_LIMIT {
+            self.fate.get_or_insert(EndReason::Silent);
+        }
+    }
+
     /// Takes the answer to an offer of ours.
     pub(crate) fn handle_answer(
         &mut self,
@@ -105,14 +135,18 @@ impl Session {
         body: Option<&Body>,
         events: &mut VecDeque<Event>,
     ) -> Result<(), EndReason> {
-        let Some(body) = body else { return Ok(()) };
+        let Some(body) = body else {
+            // Nothing new; but an offer in our 200 is answered in the ACK (RFC 3261 §13.2.1).
+            let owed = self.offers && self.call.agreed().is_none();
+            return if owed { Err(EndReason::Description) } else { Ok(()) };
+        };
         let answer = self.read(body)?;
         self.tell_remote(&answer, events);
         self.call.handle_answer(now, connect, answer)?;
         Ok(())
     }
 
-    /// Takes a later offer; the answer to it, or what was said last where there is no offer.
+    /// Takes a later offer; the answer to it, or an offer of ours where there is none.
     pub(crate) fn handle_reoffer(
         &mut self,
         now: Now,
@@ -125,7 +159,11 @@ impl Session {
                 let answer = self.call.handle_offer(now, connect, offer)?;
                 Ok(self.write(&answer))
             }
-            None => self.said.clone().ok_or(EndReason::Description),
+            //= RFC 3261 §14.2: whoever asks for an offer gets one of all that we are willing to do.
+            None => {
+                let offer = self.call.offer(connect)?;
+                Ok(self.write(&offer))
+            }
         }
     }
 
@@ -170,6 +208,7 @@ impl Session {
                     self.say(now, agent, accounts, &description, events);
                 }
                 call::Event::Path { component: 1, path } => {
+                    self.alive.get_or_insert(now.mono);
                     let explanation = connect.explain(self.call.session()).map(Box::new);
                     events.push_back(Event::Path { call: self.id, path, explanation });
                 }
@@ -187,6 +226,7 @@ impl Session {
                 call::Event::SourceEnded => events.push_back(Event::Played { call: self.id }),
                 call::Event::Media(stats) => {
                     events.push_back(Event::Media { call: self.id, stats });
+                    self.check_silence(now);
                 }
                 call::Event::State(_) | call::Event::Path { .. } => {}
             }

@@ -7,7 +7,7 @@ use sip::Status;
 use sip::ua::{self, Body, By, Reason};
 
 use crate::event::{EndReason, Event};
-use crate::phone::Phone;
+use crate::phone::{Phone, Route};
 use crate::session::Session;
 
 impl Phone {
@@ -19,14 +19,14 @@ impl Phone {
             }
             ua::Event::Registered { account, expires, flow, reflexive } => {
                 let Some(account) = self.account_index(account) else { return };
-                self.flows[account] = Some(flow);
+                self.routes[account] = Some(Route { flow, reflexive });
                 let (server, transport) = (flow.remote, flow.transport);
                 let event = Event::Registered { account, server, transport, reflexive, expires };
                 self.events.push_back(event);
             }
-            ua::Event::Unregistered { account } => self.forget_flow(account),
+            ua::Event::Unregistered { account } => self.forget_route(account),
             ua::Event::RegistrationFailed { account, reason, retry_in } => {
-                self.forget_flow(account);
+                self.forget_route(account);
                 let Some(account) = self.account_index(account) else { return };
                 self.events.push_back(Event::RegistrationFailed { account, reason, retry_in });
             }
@@ -60,9 +60,9 @@ impl Phone {
         self.accounts.iter().position(|known| *known == account)
     }
 
-    fn forget_flow(&mut self, account: ua::AccountId) {
+    fn forget_route(&mut self, account: ua::AccountId) {
         if let Some(index) = self.account_index(account) {
-            self.flows[index] = None;
+            self.routes[index] = None;
             self.unregistering.remove(&index);
         }
     }
@@ -128,8 +128,7 @@ impl Phone {
             return;
         };
         if status == Status::RINGING {
-            session.call.ringing();
-            self.events.push_back(Event::Ringing { call: session.id });
+            session.ringing(&mut self.events);
         }
         // An early answer that does not fit is no reason to hang up: the final one counts.
         let _ = session.handle_answer(now, &mut self.connect, body, &mut self.events);

@@ -144,7 +144,10 @@ fn open(packet: &[u8]) -> Option<(IpAddr, Carried<'_>)> {
 
 /// The streams under way, each cut into messages of SIP.
 #[derive(Default)]
-struct Streams(BTreeMap<((usize, usize), (u16, u16)), Stream>);
+struct Streams(BTreeMap<StreamKey, Stream>);
+
+/// Columns and ports, the sender's first.
+type StreamKey = ((usize, usize), (u16, u16));
 
 struct Stream {
     next: u32,

@@ -1,8 +1,11 @@
 //! `wayleave call`: one call, from ringing to its end.
 
-use phone::{CallId, EndReason, Event, Explanation, Path, Reason, Stats};
+use std::time::Duration;
 
-use super::args::{self, Setup};
+use phone::{EndReason, Event, Explanation, Path, Reason, Source, Stats, Uri};
+use sip::Status;
+
+use super::args;
 use super::line::{Line, Next};
 use super::record::Tape;
 use crate::failure::{Exit, Failure};
@@ -19,6 +22,9 @@ pub struct Args {
     phone: args::Args,
 }
 
+/// After the last word of `--play`, before hanging up: the other side has yet to hear it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Calls, and comes back when the call is over.
 ///
 /// It hangs up after `--duration`, or when what `--play` gave has been said, or at Ctrl-C.
@@ -26,83 +32,128 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let target = args::uri(&args.target)?;
     let setup = args.phone.setup(ui)?;
     signal::block_on(async {
-        let Setup { source, plays, .. } = setup.clone();
-        let line = Line::open(setup, ui).await?;
-        let call = line.verb(move |phone, now| phone.call(now, 0, &target, source)).await?;
-        let call = call.map_err(anyhow::Error::from)?;
-        let tape = Tape::new(args.phone.record.clone());
-        let conversation = Conversation::new(call, tape, plays, &args.phone);
-        conversation.run(line, ui).await
+        let (source, plays) = (setup.source.clone(), setup.plays);
+        let mut tape = Tape::new(args.phone.record.clone());
+        tape.begin()?;
+        let mut line = Line::open(setup, ui).await?;
+        let mut conversation = Conversation::new(tape, plays, &args.phone);
+        let held = conversation.hold(&mut line, target.clone(), source).await;
+        let closed = line.close().await;
+        held.and(closed)?;
+        conversation.end(&target, ui)
     })
 }
 
-/// What is known of a call under way.
+/// What is known of the call under way.
 struct Conversation<'a> {
-    call: CallId,
     tape: Tape,
     plays: bool,
     args: &'a args::Args,
+    answered: bool,
     path: Option<(Path, Option<Box<Explanation>>)>,
     failure: Option<Box<Explanation>>,
     stats: Option<Box<Stats>>,
-    interrupted: bool,
+    /// `--duration` runs, or the last words do.
+    timed: bool,
+    /// How it went; none until it is over.
+    outcome: Option<Outcome>,
+}
+
+enum Outcome {
+    /// The user stopped it.
+    Interrupted,
+    /// All that was to be said is said.
+    Done,
+    /// It ended by itself.
+    Ended(EndReason),
 }
 
 impl<'a> Conversation<'a> {
-    fn new(call: CallId, tape: Tape, plays: bool, args: &'a args::Args) -> Self {
-        let (path, failure, stats) = (None, None, None);
-        Self { call, tape, plays, args, path, failure, stats, interrupted: false }
+    fn new(tape: Tape, plays: bool, args: &'a args::Args) -> Self {
+        Self {
+            tape,
+            plays,
+            args,
+            answered: false,
+            path: None,
+            failure: None,
+            stats: None,
+            timed: false,
+            outcome: None,
+        }
     }
 
-    async fn run(mut self, mut line: Line<'_>, ui: &Ui) -> Result<(), Failure> {
-        self.tape.begin()?;
-        let reason = loop {
+    /// Calls, and comes back when the phone has stopped.
+    async fn hold(
+        &mut self,
+        line: &mut Line<'_>,
+        target: Uri,
+        source: Source,
+    ) -> Result<(), Failure> {
+        let call = line.verb(move |phone, now| phone.call(now, 0, &target, source)).await?;
+        let call = call.map_err(anyhow::Error::from)?;
+        loop {
             match line.next().await? {
-                Next::Event(Event::Ended { reason, .. }) => break reason,
-                Next::Event(event) => self.handle(event, &mut line).await?,
-                Next::Signal => {
-                    self.interrupted = true;
-                    self.hang_up(&line).await?;
+                Next::Event(Event::Stopped) => return Ok(()),
+                // One call at a time: our own, which may be to ourselves.
+                Next::Event(Event::Incoming { call, .. }) => {
+                    line.verb(move |phone, now| phone.reject(now, call, true)).await?;
                 }
-                Next::Time => self.hang_up(&line).await?,
+                Next::Event(event) if events::call_of(&event) != Some(call) => {}
+                Next::Event(Event::Ended { reason, .. }) => {
+                    self.stop(line, Outcome::Ended(reason)).await?;
+                }
+                Next::Event(event) => self.handle(event, line)?,
+                Next::Signal => self.stop(line, Outcome::Interrupted).await?,
+                Next::Time => self.stop(line, Outcome::Done).await?,
             }
-        };
-        self.tape.end()?;
-        line.close().await?;
-        self.explain(ui);
-        if let (Some(stats), false) = (&self.stats, ui.is_json()) {
-            ui.say(events::media_words(stats));
         }
-        if self.interrupted {
-            return Err(Failure::interrupted());
-        }
-        outcome(&reason)
     }
 
-    async fn handle(&mut self, event: Event, line: &mut Line<'_>) -> Result<(), Failure> {
+    /// Hangs up, if that was not done; the first reason counts.
+    async fn stop(&mut self, line: &mut Line<'_>, outcome: Outcome) -> Result<(), Failure> {
+        self.outcome.get_or_insert(outcome);
+        line.stop().await
+    }
+
+    fn handle(&mut self, event: Event, line: &mut Line<'_>) -> Result<(), Failure> {
         match event {
-            Event::Path { path, explanation, .. } => {
-                if self.path.is_none()
-                    && let Some(duration) = self.args.duration
-                {
-                    line.set_deadline(duration);
-                }
-                self.path = Some((path, explanation));
-            }
+            Event::Answered { .. } => self.answered = true,
+            Event::Path { path, explanation, .. } => self.path = Some((path, explanation)),
             Event::Heard { samples, .. } => self.tape.write(&samples)?,
             Event::Played { .. } if self.plays && self.args.duration.is_none() => {
-                self.hang_up(line).await?;
+                self.set_deadline(line, LAST_WORDS);
             }
             Event::Media { stats, .. } => self.stats = Some(stats),
             Event::NoPath { explanation, .. } => self.failure = Some(explanation),
             _ => {}
         }
+        // A conversation needs both: media may come early, and a path may change.
+        if let (true, Some(_), Some(duration)) = (self.answered, &self.path, self.args.duration) {
+            self.set_deadline(line, duration);
+        }
         Ok(())
     }
 
-    async fn hang_up(&self, line: &Line<'_>) -> Result<(), Failure> {
-        let call = self.call;
-        line.verb(move |phone, now| phone.hang_up(now, call)).await
+    fn set_deadline(&mut self, line: &mut Line<'_>, duration: Duration) {
+        if !std::mem::replace(&mut self.timed, true) {
+            line.set_deadline(duration);
+        }
+    }
+
+    /// Tells how it went.
+    fn end(mut self, target: &Uri, ui: &Ui) -> Result<(), Failure> {
+        self.tape.end()?;
+        self.explain(ui);
+        if let (Some(stats), false) = (&self.stats, ui.is_json()) {
+            ui.say(events::media_words(stats));
+        }
+        match self.outcome {
+            Some(Outcome::Done) => Ok(()),
+            Some(Outcome::Interrupted) => Err(Failure::interrupted()),
+            Some(Outcome::Ended(reason)) => outcome(&reason, &target.to_string()),
+            None => Err(Failure::new(Exit::Failed, "failed", "the phone has stopped")),
+        }
     }
 
     /// A call without a path is always explained, others when asked.
@@ -125,32 +176,56 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// How a call's end is told to scripts.
-pub fn outcome(reason: &EndReason) -> Result<(), Failure> {
-    let message = format!("the call failed: {reason}");
-    let failure = |exit, kind| Err(Failure::new(exit, kind, message.clone()));
+/// How the end of a call with `whom` is told to people and to scripts.
+pub fn outcome(reason: &EndReason, whom: &str) -> Result<(), Failure> {
+    let failure = |exit, kind, message: &str| Err(Failure::new(exit, kind, message));
+    let failed = format!("the call failed: {reason}");
     match reason {
         EndReason::Signalling(Reason::Bye) => Ok(()),
-        EndReason::NoPath => failure(Exit::NoMediaPath, "media"),
-        EndReason::Signalling(reason) => match reason {
-            Reason::Unauthorized | Reason::NoCredentials => {
-                failure(Exit::Authentication, "authentication")
-            }
-            Reason::Refused { status, .. } => match status.code() {
-                486 | 600 => failure(Exit::Busy, "busy"),
-                603 => failure(Exit::Declined, "declined"),
-                408 | 480 => failure(Exit::NoAnswer, "no-answer"),
-                403 | 404 | 410 | 416 | 484 | 502 | 503 | 604 => {
-                    failure(Exit::Unreachable, "unreachable")
-                }
-                _ => failure(Exit::Failed, "refused"),
-            },
-            Reason::TimedOut => failure(Exit::NoAnswer, "no-answer"),
-            Reason::Transport(_) => failure(Exit::Unreachable, "unreachable"),
-            _ => failure(Exit::Failed, "failed"),
-        },
-        EndReason::Call(_) | EndReason::Description => failure(Exit::Failed, "negotiation"),
+        EndReason::Signalling(Reason::Refused { status, .. }) => refusal(*status, whom, &failed),
+        EndReason::Signalling(Reason::Unauthorized | Reason::NoCredentials) => {
+            failure(Exit::Authentication, "authentication", &failed)
+        }
+        EndReason::Signalling(Reason::TimedOut | Reason::Transport(_)) => {
+            let message = format!("the core cannot be reached: {reason}");
+            failure(Exit::Unreachable, "unreachable", &message)
+        }
+        EndReason::Signalling(_) => failure(Exit::Failed, "failed", &failed),
+        EndReason::NoPath | EndReason::Silent => failure(Exit::NoMediaPath, "media", &failed),
+        EndReason::Call(_) | EndReason::Description => {
+            failure(Exit::Failed, "negotiation", &failed)
+        }
     }
+}
+
+/// What a final response means for who called (RFC 3261 §21.4 to §21.6).
+fn refusal(status: Status, whom: &str, failed: &str) -> Result<(), Failure> {
+    let (exit, kind, message, remedy) = match status.code() {
+        486 | 600 => (Exit::Busy, "busy", format!("{whom} is busy"), None),
+        603 => (Exit::Declined, "declined", format!("{whom} declined"), None),
+        480 => (
+            Exit::NoAnswer,
+            "no-answer",
+            format!("{whom} cannot be reached now"),
+            Some("their phone is off, or nobody took the call: try again later"),
+        ),
+        408 => (Exit::NoAnswer, "no-answer", format!("{whom} does not answer"), None),
+        404 | 604 => (
+            Exit::Unreachable,
+            "unreachable",
+            format!("the core knows no {whom}"),
+            Some("check the address"),
+        ),
+        403 | 410 | 416 | 484 | 502 | 503 => {
+            (Exit::Unreachable, "unreachable", failed.to_owned(), None)
+        }
+        _ => (Exit::Failed, "refused", failed.to_owned(), None),
+    };
+    let failure = Failure::new(exit, kind, message);
+    Err(match remedy {
+        Some(remedy) => failure.with_remedy(remedy),
+        None => failure,
+    })
 }
 
 #[cfg(test)]
@@ -167,16 +242,22 @@ mod tests {
             let status = Status::new(code).unwrap();
             EndReason::Signalling(Reason::Refused { status, phrase: String::new() })
         };
-        assert!(outcome(&EndReason::Signalling(Reason::Bye)).is_ok());
+        assert!(outcome(&EndReason::Signalling(Reason::Bye), "bob").is_ok());
         for (reason, exit) in [
             (refused(486), Exit::Busy),
+            (refused(600), Exit::Busy),
             (refused(603), Exit::Declined),
             (refused(480), Exit::NoAnswer),
+            (refused(408), Exit::NoAnswer),
             (refused(404), Exit::Unreachable),
+            (refused(503), Exit::Unreachable),
+            (refused(488), Exit::Failed),
             (EndReason::NoPath, Exit::NoMediaPath),
+            (EndReason::Silent, Exit::NoMediaPath),
+            (EndReason::Signalling(Reason::TimedOut), Exit::Unreachable),
             (EndReason::Signalling(Reason::Unauthorized), Exit::Authentication),
         ] {
-            assert_eq!(outcome(&reason).unwrap_err().exit, exit);
+            assert_eq!(outcome(&reason, "bob").unwrap_err().exit, exit, "{reason}");
         }
     }
 }

@@ -2,18 +2,24 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use machine::Now;
 use phone::{Event, Phone, Reason};
 use runtime::{Handle, Running};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::args::Setup;
 use crate::events;
 use crate::failure::{Exit, Failure};
 use crate::signal::{self, Signal};
 use crate::ui::Ui;
+
+/// How long a person waits for a core before it counts as unreachable. By then a request over UDP
+/// has gone out six times (RFC 3261 §17.1.2.2); SIP itself would go on for 32 s.
+const REGISTRATION_LIMIT: Duration = Duration::from_secs(10);
 
 /// What happens next to a phone.
 pub enum Next {
@@ -25,13 +31,16 @@ pub enum Next {
     Time,
 }
 
-/// A phone on real sockets, registered.
+/// A phone on real sockets.
 pub struct Line<'a> {
     ui: &'a Ui,
     running: Running<Phone>,
     events: mpsc::UnboundedReceiver<Event>,
-    signal: tokio::task::JoinHandle<std::io::Result<Signal>>,
-    deadline: Option<tokio::time::Instant>,
+    /// Until it has come.
+    signal: Option<tokio::task::JoinHandle<std::io::Result<Signal>>>,
+    deadline: Option<Instant>,
+    registered: bool,
+    stopped: bool,
 }
 
 struct World(mpsc::UnboundedSender<Event>);
@@ -56,23 +65,40 @@ impl<'a> Line<'a> {
         let phone = Phone::new(setup.config, runtime::entropy().context("no randomness")?);
         let config = runtime::Config { name: "phone", ..runtime::Config::default() };
         let running = runtime::spawn(phone, World(sender), config);
-        let signal = tokio::spawn(signal::stop());
-        let mut line = Self { ui, running, events, signal, deadline: None };
-        line.verb(|phone, now| phone.register(now)).await?;
-        loop {
-            match line.next().await? {
-                Next::Event(Event::Registered { .. }) => return Ok(line),
-                Next::Event(Event::RegistrationFailed { reason, .. }) => {
-                    line.close().await?;
-                    return Err(registration_failure(&reason));
-                }
-                Next::Signal => {
-                    line.close().await?;
-                    return Err(Failure::interrupted());
-                }
-                Next::Event(_) | Next::Time => {}
+        let signal = Some(tokio::spawn(signal::stop()));
+        let (deadline, registered, stopped) = (None, false, false);
+        let mut line = Self { ui, running, events, signal, deadline, registered, stopped };
+        match line.register().await {
+            Ok(()) => Ok(line),
+            // The core may have heard us by now.
+            Err(failure) if failure.exit == Exit::Interrupted => {
+                line.close().await?;
+                Err(failure)
+            }
+            Err(failure) => {
+                line.shut().await?;
+                Err(failure)
             }
         }
+    }
+
+    async fn register(&mut self) -> Result<(), Failure> {
+        self.verb(|phone, now| phone.register(now)).await?;
+        self.set_deadline(REGISTRATION_LIMIT);
+        loop {
+            match self.next().await? {
+                Next::Event(Event::Registered { .. }) => break,
+                Next::Event(Event::RegistrationFailed { reason, .. }) => {
+                    return Err(registration_failure(&reason));
+                }
+                Next::Event(_) => {}
+                Next::Signal => return Err(Failure::interrupted()),
+                Next::Time => return Err(registration_failure(&Reason::TimedOut)),
+            }
+        }
+        self.registered = true;
+        self.clear_deadline();
+        Ok(())
     }
 
     /// Calls a verb of the phone.
@@ -85,8 +111,13 @@ impl<'a> Line<'a> {
     }
 
     /// Makes [`Next::Time`] come after `duration`.
-    pub fn set_deadline(&mut self, duration: std::time::Duration) {
-        self.deadline = Some(tokio::time::Instant::now() + duration);
+    pub fn set_deadline(&mut self, duration: Duration) {
+        self.deadline = Some(Instant::now() + duration);
+    }
+
+    /// Keeps [`Next::Time`] from coming.
+    pub const fn clear_deadline(&mut self) {
+        self.deadline = None;
     }
 
     /// What happens next. Events are told to the user on the way.
@@ -98,15 +129,23 @@ impl<'a> Line<'a> {
                 None => std::future::pending().await,
             }
         };
+        let signal = async {
+            match &mut self.signal {
+                Some(signal) => signal.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             event = self.events.recv() => match event {
                 Some(event) => {
+                    self.stopped |= event == Event::Stopped;
                     self.tell(&event);
                     Ok(Next::Event(event))
                 }
                 None => Err(Failure::new(Exit::Failed, "failed", "the phone has stopped")),
             },
-            signal = &mut self.signal, if !self.signal.is_finished() => {
+            signal = signal => {
+                self.signal = None;
                 signal.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
                 Ok(Next::Signal)
             }
@@ -117,21 +156,37 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Ends calls in peace, unregisters, and closes the sockets.
+    /// Ends calls in peace and unregisters; [`Event::Stopped`] follows within seconds.
+    pub async fn stop(&mut self) -> Result<(), Failure> {
+        self.clear_deadline();
+        self.verb(|phone, now| phone.stop(now)).await
+    }
+
+    /// Stops the phone if that was not done, and closes the sockets.
     pub async fn close(mut self) -> Result<(), Failure> {
-        self.verb(|phone, now| phone.stop(now)).await?;
-        while let Some(event) = self.events.recv().await {
-            self.tell(&event);
-            if event == Event::Stopped {
-                break;
-            }
+        if !self.stopped {
+            self.stop().await?;
         }
-        self.signal.abort();
+        while !self.stopped {
+            self.next().await?;
+        }
+        self.shut().await
+    }
+
+    /// Closes the sockets, whatever goes on.
+    async fn shut(self) -> Result<(), Failure> {
+        if let Some(signal) = self.signal {
+            signal.abort();
+        }
         self.running.stop().await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 
     fn tell(&self, event: &Event) {
+        // A phone that was never registered fails with the reason.
+        if matches!(event, Event::RegistrationFailed { .. }) && !self.registered {
+            return;
+        }
         if let Some((name, fields)) = events::fields(event) {
             self.ui.event(name, fields);
         }
@@ -145,7 +200,8 @@ impl<'a> Line<'a> {
     }
 }
 
-fn registration_failure(reason: &Reason) -> Failure {
+/// Why a phone cannot be used: it is not registered.
+pub fn registration_failure(reason: &Reason) -> Failure {
     let message = format!("not registered: {reason}");
     match reason {
         Reason::Unauthorized | Reason::NoCredentials => {
