@@ -20,6 +20,10 @@ const TONE_HZ: f64 = 440.0;
 /// How long calls last.
 const TALK: Duration = Duration::from_secs(4);
 
+/// How long they last through NATs: baresip tries one pair after the other, each for two seconds and
+/// more, and is silent until both components have one.
+const TALK_THROUGH_NATS: Duration = Duration::from_secs(9);
+
 /// How much of the tone each end must have heard.
 const HEARD_SECS: f64 = 3.0;
 
@@ -102,12 +106,17 @@ fn assert_heard(call: &Call, theirs: f64) {
 }
 
 /// Our phone calls baresip, and hangs up.
-fn is_called([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: Ice) {
+fn is_called(
+    [core, alice, bob]: [&Host; 3],
+    [core_ip, bob_ip]: [&str; 2],
+    ice: Ice,
+    talk: Duration,
+) {
     let running = Core::start(Some(core), &[core_ip], &[]);
     running.add_users(&["alice", "bob"]);
     let baresip = Baresip::start(bob, "bob", bob_ip, core_ip, ice);
     let target = format!("sip:{}", address("bob"));
-    let secs = format!("{}s", TALK.as_secs());
+    let secs = format!("{}s", talk.as_secs());
     let phone = Phone::new(Some(alice), "alice", &["call", &target], core_ip);
     let call = phone.with(&flags(ice)).with(&["--duration", &secs]).playing(tone).start().succeed();
     assert_heard(&call, baresip.secs_heard());
@@ -115,7 +124,7 @@ fn is_called([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: 
 }
 
 /// baresip calls our phone, and hangs up.
-fn calls([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: Ice) {
+fn calls([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: Ice, talk: Duration) {
     let running = Core::start(Some(core), &[core_ip], &[]);
     running.add_users(&["alice", "bob"]);
     let mut phone = Phone::new(Some(alice), "alice", &["answer", "--once"], core_ip)
@@ -126,17 +135,17 @@ fn calls([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: Ice)
     let mut baresip = Baresip::start(bob, "bob", bob_ip, core_ip, ice);
     baresip.tell("dial", &format!("sip:{}", address("alice")));
     baresip.process.wait_for("Call established");
-    thread::sleep(TALK);
+    thread::sleep(talk);
     baresip.tell("hangup", "");
     let theirs = baresip.secs_heard();
     assert_heard(&phone.succeed(), theirs);
     running.stop();
 }
 
-fn on_a_lan(run: impl Fn([&Host; 3], [&str; 2], Ice), ice: Ice) {
+fn on_a_lan(run: impl Fn([&Host; 3], [&str; 2], Ice, Duration), ice: Ice) {
     if available(&["baresip", "ip"]) {
         let lan = Lan::new();
-        run([&lan.core, &lan.alice, &lan.bob], [Lan::CORE, Lan::BOB], ice);
+        run([&lan.core, &lan.alice, &lan.bob], [Lan::CORE, Lan::BOB], ice, TALK);
     }
 }
 
@@ -165,6 +174,6 @@ fn is_called_through_two_nats() {
     if available(&["baresip", "ip", "nft"]) {
         let net = TwoNats::new(Nat::PortRestricted, Nat::PortRestricted);
         let hosts = [&net.core, &net.alice, &net.bob];
-        is_called(hosts, [TwoNats::CORE, TwoNats::BOB], Ice::On);
+        is_called(hosts, [TwoNats::CORE, TwoNats::BOB], Ice::On, TALK_THROUGH_NATS);
     }
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::need::installed;
 
 /// How long a child may live: longer than any test, shorter than anybody's patience.
-const LIFE_SECS: u32 = 90;
+const LIFE_SECS: u32 = 180;
 
 /// How long a test waits for a child to print something or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running child, everything that it prints, and its end.
 pub(crate) struct Process {

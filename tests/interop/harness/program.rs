@@ -43,7 +43,7 @@ pub(crate) struct Core {
     process: Process,
     data: TempDir,
     /// What its `ready` event said.
-    pub ready: Value,
+    ready: Value,
 }
 
 impl Core {
@@ -69,6 +69,15 @@ impl Core {
             command.arg(self.data.path());
             Process::start_with("user add", command, &format!("{PASSWORD}\n")).succeed();
         }
+    }
+
+    /// Where it listens for `service` over `transport`, as its `ready` event says.
+    pub(crate) fn address(&self, service: &str, transport: &str) -> String {
+        let listed = self.ready["addresses"].as_array().expect("a list of addresses");
+        let mut listed = listed.iter();
+        let found = listed.find(|at| at["service"] == service && at["transport"] == transport);
+        let found = found.and_then(|at| at["address"].as_str());
+        found.unwrap_or_else(|| panic!("not ready for {service}: {}", self.ready)).to_owned()
     }
 
     /// Ends the core as an operator would, and fails unless it ends well.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::need::available;
+use crate::harness::need::{available, installed};
 use crate::harness::net::{Host, Lan, Nat, TwoNats};
 use crate::harness::program::{Call, Core, Phone, address};
 use crate::harness::sound::{read, share_heard, write_speech};
@@ -63,6 +63,30 @@ fn through_nats(alices: Nat, bobs: Nat) -> Value {
     let path = alice_calls_bob(Some(&net.alice), Some(&net.bob), TwoNats::CORE, &[]);
     core.stop();
     path
+}
+
+/// On this machine alone, without root: the core on free ports of one loopback address.
+fn on_loopback(ip: &str) {
+    let core = Core::start(None, &[ip], &["--ports", "auto"]);
+    core.add_users(&["alice", "bob"]);
+    let server = core.address("sip", "udp");
+    alice_calls_bob(None, None, &server, &[]);
+    core.stop();
+}
+
+#[test]
+fn calls_on_loopback() {
+    if installed(&[]) {
+        on_loopback("127.0.0.1");
+    }
+}
+
+#[test]
+fn calls_on_loopback_over_ipv6() {
+    let has_ipv6 = std::net::UdpSocket::bind("[::1]:0").is_ok();
+    if has_ipv6 && installed(&[]) {
+        on_loopback("::1");
+    }
 }
 
 #[test]
