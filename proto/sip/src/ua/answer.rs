@@ -66,7 +66,7 @@ impl UserAgent {
                     let status = Status::REQUEST_TERMINATED;
                     self.finish_unanswered(now, call, status, Reason::Abandoned, By::Them);
                 } else {
-                    self.end(call, Reason::Bye, By::Them);
+                    self.end(now, call, Reason::Bye, By::Them);
                 }
             }
         }

@@ -14,6 +14,7 @@ use crate::headers::Headers;
 use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::stack::{Target, TransactionId};
+use crate::status::Status;
 use crate::uri::Uri;
 
 /// The methods that a user agent answers.
@@ -88,10 +89,9 @@ impl UserAgent {
                 *cancelled = true;
                 if let Some(transaction) = entry.ours {
                     self.stack.cancel(now, transaction);
-                    self.pump(now);
                 }
             }
-            State::Ringing => self.reject(now, call, crate::Status::BUSY_HERE),
+            State::Ringing => self.reject(now, call, Status::BUSY_HERE),
             State::Up => {
                 //= RFC 3261 §15: the callee sends no BYE before its answer is acknowledged.
                 if entry.theirs.as_ref().is_some_and(|theirs| theirs.answer.is_some()) {
@@ -102,14 +102,16 @@ impl UserAgent {
             }
             State::Closing | State::Leaving { .. } => {}
         }
+        self.pump(now);
     }
 
     /// Sends BYE; the call ends, as told here, when it is answered.
     pub(super) fn send_bye(&mut self, now: Now, call: CallId, reason: Reason, by: By) {
         self.stop_timers(call);
+        self.drop_requests(now, call);
         let Some(entry) = self.calls.get_mut(&call) else { return };
         let Some(dialog) = entry.dialog.as_mut() else {
-            return self.end(call, reason, by);
+            return self.end(now, call, reason, by);
         };
         entry.state = State::Leaving { reason, by };
         let request =
@@ -119,18 +121,34 @@ impl UserAgent {
     }
 
     /// Our BYE was answered, with whatever: the call is over (RFC 3261 §15.1.1).
-    pub(super) fn bye_answered(&mut self, call: CallId) {
+    pub(super) fn bye_answered(&mut self, now: Now, call: CallId) {
         let state = self.calls.get(&call).map(|entry| entry.state.clone());
         match state {
-            Some(State::Leaving { reason, by }) => self.end(call, reason, by),
-            Some(_) => self.end(call, Reason::Bye, By::Us),
+            Some(State::Leaving { reason, by }) => self.end(now, call, reason, by),
+            Some(_) => self.end(now, call, Reason::Bye, By::Us),
             None => {}
         }
     }
 
+    /// Ends the INVITEs of a call that are under way, on both sides.
+    fn drop_requests(&mut self, now: Now, call: CallId) {
+        let refusal = self.response_of(call, Status::REQUEST_TERMINATED, None);
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if let Some(transaction) = entry.ours.take() {
+            self.stack.cancel(now, transaction);
+        }
+        //= RFC 3261 §15.1.2: what is not answered when the dialog ends is answered with a 487.
+        if let Some(theirs) = entry.theirs.take_if(|theirs| theirs.answer.is_none())
+            && let Some(refusal) = refusal
+        {
+            self.stack.respond(now, theirs.transaction, &refusal);
+        }
+    }
+
     /// Forgets a call and tells the owner.
-    pub(super) fn end(&mut self, call: CallId, reason: Reason, by: By) {
+    pub(super) fn end(&mut self, now: Now, call: CallId, reason: Reason, by: By) {
         self.stop_timers(call);
+        self.drop_requests(now, call);
         if let Some(entry) = self.calls.remove(&call) {
             if let Some(dialog) = &entry.dialog {
                 self.dialogs.remove(&dialog.id);

@@ -158,7 +158,7 @@ impl UserAgent {
             if let Some(theirs) = entry.and_then(|entry| entry.theirs.take()) {
                 self.stack.respond(now, theirs.transaction, &response);
             }
-            self.end(call, reason, by);
+            self.end(now, call, reason, by);
         }
     }
 
@@ -234,7 +234,12 @@ impl UserAgent {
     }
 
     /// A response to the INVITE of theirs that is under way.
-    fn response_of(&self, call: CallId, status: Status, body: Option<&Body>) -> Option<Response> {
+    pub(super) fn response_of(
+        &self,
+        call: CallId,
+        status: Status,
+        body: Option<&Body>,
+    ) -> Option<Response> {
         let entry = self.calls.get(&call)?;
         let theirs = entry.theirs.as_ref()?;
         let mut response = theirs.request.response(status);

@@ -91,10 +91,10 @@ impl UserAgent {
                 status => Reason::Refused { status, phrase },
             };
             let by = if cancelled { By::Us } else { By::Them };
-            return self.end(call, reason, by);
+            return self.end(now, call, reason, by);
         }
         let Ok(dialog) = Dialog::as_caller(request, response) else {
-            return self.end(call, Reason::Lost, By::Them);
+            return self.end(now, call, Reason::Lost, By::Them);
         };
         let ack = dialog.ack(dialog.local_number);
         // The transaction still tells 2xx that come again, and those of other forks.
@@ -139,13 +139,13 @@ impl UserAgent {
         self.stack.send_request(now, bye, Target::Uri);
     }
 
-    pub(super) fn invite_failed(&mut self, call: CallId, reason: Reason) {
+    pub(super) fn invite_failed(&mut self, now: Now, call: CallId, reason: Reason) {
         let Some(entry) = self.calls.get(&call) else { return };
         let cancelled = entry.state == (State::Calling { cancelled: true });
         if cancelled {
-            self.end(call, Reason::Cancelled, By::Us);
+            self.end(now, call, Reason::Cancelled, By::Us);
         } else {
-            self.end(call, reason, By::Them);
+            self.end(now, call, reason, By::Them);
         }
     }
 

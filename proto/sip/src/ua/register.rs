@@ -23,6 +23,7 @@ impl UserAgent {
         identity.registration.wanted = true;
         identity.registration.failures = 0;
         self.send_register(now, account);
+        self.pump(now);
     }
 
     /// Removes an account's registration. [`Event::Unregistered`] follows, or
@@ -35,6 +36,7 @@ impl UserAgent {
             self.events.push_back(Event::Unregistered { account });
         } else {
             self.send_register(now, account);
+            self.pump(now);
         }
     }
 
@@ -50,11 +52,13 @@ impl UserAgent {
                 self.send_register(now, account);
             }
         }
+        self.pump(now);
     }
 
     /// No STUN Binding response came over `flow`: the account registers again.
     pub fn keepalive_failed(&mut self, now: Now, flow: Flow) {
         self.flow_lost(now, &flow);
+        self.pump(now);
     }
 
     /// Registers again whatever was registered over a flow that is gone.

@@ -88,7 +88,7 @@ impl UserAgent {
             Purpose::Reinvite(call) => {
                 self.reinvite_answered(now, call, &pending.request, response);
             }
-            Purpose::Bye(call) => self.bye_answered(call),
+            Purpose::Bye(call) => self.bye_answered(now, call),
         }
     }
 
@@ -127,9 +127,9 @@ impl UserAgent {
     pub(super) fn request_failed(&mut self, now: Now, purpose: Purpose, reason: Reason) {
         match purpose {
             Purpose::Register(account) => self.register_failed(now, account, reason),
-            Purpose::Invite(call) => self.invite_failed(call, reason),
+            Purpose::Invite(call) => self.invite_failed(now, call, reason),
             Purpose::Reinvite(call) => self.reinvite_failed(now, call, reason),
-            Purpose::Bye(call) => self.bye_answered(call),
+            Purpose::Bye(call) => self.bye_answered(now, call),
         }
     }
 

@@ -301,7 +301,7 @@ fn reoffers_that_meet_are_tried_again() {
 fn a_far_side_that_has_lost_the_call() {
     let mut pair = Pair::new();
     let (ours, theirs) = pair.up();
-    pair.net.on(1, |agent, _| agent.end(theirs, Reason::Lost, By::Us));
+    pair.net.on(1, |agent, now| agent.end(now, theirs, Reason::Lost, By::Us));
     pair.event(1);
     pair.net.on(0, |agent, now| agent.reinvite(now, ours, body("a")));
     pair.run(SEC);
@@ -320,4 +320,120 @@ fn too_many_calls_are_busy() {
     pair.run(SEC);
     assert_eq!(pair.net.count("SIP/2.0 486"), 1);
     assert_eq!(pair.net.nodes[1].part.calls.len(), crate::defaults::CALLS);
+}
+
+/// Something that one side does, or time that passes.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Invite,
+    Ring(usize),
+    Answer(usize),
+    Reject(usize),
+    Hangup(usize),
+    Reinvite(usize),
+    Accept(usize),
+    Refuse(usize),
+    Wait(u64),
+}
+
+fn any_step() -> impl proptest::strategy::Strategy<Value = (usize, Step)> {
+    use proptest::prelude::*;
+    let call = 0..4usize;
+    let step = prop_oneof![
+        2 => Just(Step::Invite),
+        1 => call.clone().prop_map(Step::Ring),
+        3 => call.clone().prop_map(Step::Answer),
+        1 => call.clone().prop_map(Step::Reject),
+        2 => call.clone().prop_map(Step::Hangup),
+        2 => call.clone().prop_map(Step::Reinvite),
+        2 => call.clone().prop_map(Step::Accept),
+        1 => call.prop_map(Step::Refuse),
+        6 => (0..4000u64).prop_map(Step::Wait),
+    ];
+    (0..2usize, step)
+}
+
+fn take_step(pair: &mut Pair, index: usize, step: Step) {
+    let account = pair.accounts[index];
+    let known: Vec<CallId> = pair.net.nodes[index].part.calls.keys().copied().collect();
+    let call = |n: usize| known.get(n % known.len().max(1)).copied().unwrap_or(CallId(999));
+    let to: crate::Uri = ["sip:bob@test", "sip:alice@test"][index].parse().unwrap();
+    pair.net.on(index, |agent, now| match step {
+        Step::Invite => {
+            agent.invite(now, account, to, body("offer"));
+        }
+        Step::Ring(n) => agent.ring(now, call(n), None),
+        Step::Answer(n) => agent.answer(now, call(n), body("answer")),
+        Step::Reject(n) => agent.reject(now, call(n), Status::DECLINE),
+        Step::Hangup(n) => agent.hangup(now, call(n)),
+        Step::Reinvite(n) => agent.reinvite(now, call(n), body("offer")),
+        Step::Accept(n) => agent.accept_reoffer(now, call(n), body("answer")),
+        Step::Refuse(n) => agent.reject_reoffer(now, call(n), Status::NOT_ACCEPTABLE_HERE),
+        Step::Wait(_) => {}
+    });
+    if let Step::Wait(millis) = step {
+        pair.run(MS * millis as u32);
+    }
+}
+
+proptest::proptest! {
+    /// Whatever both sides do, and however many datagrams are lost on the way: every call ends
+    /// exactly once, and nothing of it is left.
+    #[test]
+    fn every_call_ends_once(
+        seed in proptest::prelude::any::<u64>(),
+        loss in 0..40u64,
+        steps in proptest::collection::vec(any_step(), 1..40),
+    ) {
+        let mut pair = Pair::new();
+        let mut entropy = Entropy::seeded(seed);
+        pair.net.lose = Box::new(move |_| entropy.below(100) < loss);
+        for (index, step) in steps {
+            take_step(&mut pair, index, step);
+        }
+        pair.net.lose = Box::new(|_| false);
+        pair.run(SEC * 40);
+        for round in 0..4 {
+            for index in 0..2 {
+                (0..8).for_each(|n| take_step(&mut pair, index, Step::Hangup(n)));
+            }
+            pair.run(SEC * if round == 0 { 300 } else { 70 });
+        }
+        for index in 0..2 {
+            let mut begun: Vec<CallId> = Vec::new();
+            let mut over: Vec<CallId> = Vec::new();
+            while let Some(event) = pair.next(index) {
+                match event {
+                    Event::Incoming { call, .. } => begun.push(call),
+                    Event::Ended { call, .. } => over.push(call),
+                    _ => {}
+                }
+            }
+            let unique: std::collections::BTreeSet<_> = over.iter().collect();
+            proptest::prop_assert_eq!(unique.len(), over.len());
+            proptest::prop_assert!(begun.iter().all(|call| over.contains(call)));
+            let agent = &pair.net.nodes[index].part;
+            proptest::prop_assert!(agent.calls.is_empty() && agent.dialogs.is_empty());
+            proptest::prop_assert!(agent.pending.is_empty(), "{:#?}", agent.pending);
+            proptest::prop_assert!(agent.answered.is_empty(), "{:?}", agent.answered);
+            proptest::prop_assert!(agent.timers.is_empty());
+            proptest::prop_assert_eq!((agent.stats().clients, agent.stats().servers), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told_at_once() {
+    let (mut agent, _) = agent(1, "alice", "sip:10.0.0.2");
+    let address = "sip:carol@test".parse::<crate::Uri>().unwrap();
+    let mut account = Account::new(address.as_sip().unwrap().clone(), "secret");
+    account.server = Some("sip:10.0.0.2;transport=sctp".parse().unwrap());
+    let account = agent.add_account(account);
+    let mut net = Net::new([("10.0.0.1", agent)]);
+    net.run(MS);
+    net.on(0, |agent, now| agent.register(now, account));
+    let mut events = Vec::new();
+    net.on(0, |agent, _| events.extend(std::iter::from_fn(|| agent.poll_event())));
+    let failed = |event: &Event| matches!(event, Event::RegistrationFailed { account: a, .. } if *a == account);
+    assert!(events.iter().any(failed), "{events:?}");
 }
