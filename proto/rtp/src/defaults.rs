@@ -50,7 +50,7 @@ pub const RESYNC_LATE_PACKETS: u32 = 5;
 
 /// So many late packets within [`LATE_WINDOW`] make the delay grow by a frame. One is bad luck, and
 /// concealment hides it.
-pub const LATE_PACKETS_TO_GROW: u32 = 3;
+pub const LATE_PACKETS_TO_GROW: usize = 3;
 
 /// How long a late packet counts towards growing.
 pub const LATE_WINDOW: Duration = Duration::from_secs(5);

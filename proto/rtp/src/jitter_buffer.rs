@@ -76,7 +76,7 @@ struct Timeline {
     packets: BTreeMap<u64, Vec<i16>>,
     delay: Duration,
     grow: bool,
-    /// When the last late packets came.
+    /// When the last late packets came: fewer than make the delay grow.
     late: Vec<Instant>,
     late_in_a_row: u32,
     /// The least time that a packet had to spare, since when.
@@ -217,8 +217,11 @@ impl Timeline {
         self.late.retain(|at| now - *at < LATE_WINDOW);
         self.late.push(now);
         self.spare = (Duration::ZERO, now);
-        if self.late.len() >= LATE_PACKETS_TO_GROW as usize && self.delay + FRAME <= MAX_DELAY {
-            self.late.clear();
+        if self.late.len() < LATE_PACKETS_TO_GROW {
+            return;
+        }
+        self.late.clear();
+        if self.delay + FRAME <= MAX_DELAY {
             self.delay += FRAME;
             self.grow = true;
         }

@@ -116,6 +116,11 @@ mod tests {
             assert!(mos <= last);
             last = mos;
         }
-        assert!(quality(f64::NAN, 0).mos.is_nan() || quality(2.0, 0).mos >= 1.0);
+        // More than all, and less than nothing.
+        assert_eq!(quality(2.0, 50), quality(1.0, 50));
+        assert_eq!(quality(-1.0, 50), quality(0.0, 50));
+        let endless = Quality::new(0.0, Duration::ZERO, Duration::MAX, Impairment::G711);
+        assert_eq!(endless.mos, mos(endless.rating));
+        assert!((1.0..2.5).contains(&endless.mos), "{endless:?}");
     }
 }

@@ -24,6 +24,16 @@ pub struct Reception {
     last_report: Option<(u32, Instant)>,
 }
 
+/// Where a sequence number lies.
+enum Place {
+    /// Where it may.
+    InRange,
+    /// Far off, behind one that was far off too: the source began anew.
+    Restart,
+    /// Far off.
+    OutOfRange,
+}
+
 impl Reception {
     /// Statistics that begin with `packet`, which came at `now`. The clock runs at `clock_rate`
     /// ticks a second.
@@ -52,9 +62,18 @@ impl Reception {
 
     /// Counts a packet; false if its sequence number is out of any range and it is to be dropped.
     pub fn receive(&mut self, now: Now, packet: &Packet<'_>) -> bool {
-        if !self.extend(packet.sequence) {
-            return false;
+        match self.extend(packet.sequence) {
+            Place::InRange => self.count(now, packet),
+            Place::Restart => {
+                let last_report = self.last_report;
+                *self = Self { last_report, ..Self::new(now, packet, self.clock_rate) };
+            }
+            Place::OutOfRange => return false,
         }
+        true
+    }
+
+    fn count(&mut self, now: Now, packet: &Packet<'_>) {
         self.received += 1;
         //= RFC 3550 A.8: J += |D| - ((J + 8) >> 4), in sixteenths.
         let transit = ticks(now.mono, self.clock_rate).wrapping_sub(packet.timestamp);
@@ -62,11 +81,10 @@ impl Reception {
         self.transit = transit;
         let gain = difference.unsigned_abs().wrapping_sub((self.jitter + 8) >> 4);
         self.jitter = self.jitter.wrapping_add(gain).min(u32::MAX >> 4);
-        true
     }
 
     /// The `update_seq` of A.1 for an accepted source.
-    fn extend(&mut self, sequence: u16) -> bool {
+    fn extend(&mut self, sequence: u16) -> Place {
         let ahead = sequence.wrapping_sub(self.highest);
         if ahead < defaults::MAX_DROPOUT {
             if sequence < self.highest {
@@ -75,17 +93,14 @@ impl Reception {
             self.highest = sequence;
         } else if ahead <= u16::MAX - defaults::MAX_MISORDER {
             //= RFC 3550 A.1: a jump is believed when the next packet continues it.
-            if self.restart != Some(sequence) {
-                self.restart = Some(sequence.wrapping_add(1));
-                return false;
+            if self.restart == Some(sequence) {
+                return Place::Restart;
             }
-            self.highest = sequence;
-            self.cycles = 0;
-            self.base = u32::from(sequence);
-            (self.received, self.reported) = (0, (0, 0));
+            self.restart = Some(sequence.wrapping_add(1));
+            return Place::OutOfRange;
         }
         self.restart = None;
-        true
+        Place::InRange
     }
 
     /// Notes a sender report of this source, for LSR and DLSR.

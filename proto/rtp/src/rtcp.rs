@@ -233,8 +233,8 @@ impl Packet {
                 (sources.len() as u8, GOODBYE)
             }
             Self::Other { count, packet_type, body } => {
-                let whole = body.len() / 4 * 4;
-                writer.bytes(body.get(..whole).unwrap_or_default());
+                let words = (body.len() / 4).min(usize::from(u16::MAX));
+                writer.bytes(body.get(..words * 4).unwrap_or_default());
                 (count & 0x1f, *packet_type)
             }
         };

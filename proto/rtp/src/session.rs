@@ -266,7 +266,8 @@ impl Session {
         let we_sent = self.sent_packets > self.sent_at_last_report;
         let heard = self.reception.as_ref().map_or(0, Reception::received);
         let reports = match &mut self.reception {
-            Some(reception) if heard > self.heard_at_last_report => vec![reception.report(now)],
+            // Fewer than before: the source began anew.
+            Some(reception) if heard != self.heard_at_last_report => vec![reception.report(now)],
             _ => Vec::new(),
         };
         self.heard_at_last_report = heard;
@@ -303,7 +304,7 @@ impl Session {
         let heard = self.reception.as_ref().map_or(0, Reception::received);
         let interval = Interval {
             members: 1 + u32::from(self.reception.is_some()),
-            senders: u32::from(we_sent) + u32::from(heard > self.heard_at_last_report),
+            senders: u32::from(we_sent) + u32::from(heard != self.heard_at_last_report),
             we_sent,
             average_bytes: self.average_bytes,
             initial: self.initial,

@@ -6,7 +6,9 @@ use machine::Instant;
 use proptest::prelude::*;
 
 use super::{Arrival, Frame, JitterBuffer};
-use crate::defaults::{FRAME, FRAME_SAMPLES, MAX_BUFFERED_PACKETS, MAX_DELAY, START_DELAY};
+use crate::defaults::{
+    FRAME, FRAME_SAMPLES, LATE_PACKETS_TO_GROW, MAX_BUFFERED_PACKETS, MAX_DELAY, START_DELAY,
+};
 
 const FIRST: u32 = u32::MAX - 500;
 
@@ -92,8 +94,14 @@ fn late_packets_make_it_grow_within_bounds() {
     assert!(buffer.delay() > START_DELAY && buffer.delay() <= MAX_DELAY);
     let last: usize = heard.len() - 400;
     assert!(heard[last..].windows(2).all(|pair| pair[0][159] != pair[1][0]));
-    let (hopeless, _) = run(2000, |n| Some(if n % 10 == 3 { 900 } else { 5 }));
-    assert!(hopeless.delay() <= MAX_DELAY);
+    let half = |n: u32| match n % 2 {
+        0 => Some(5),
+        _ => (n < 1900).then_some(900),
+    };
+    let (hopeless, _) = run(2000, half);
+    assert!(hopeless.delay() + FRAME > MAX_DELAY && hopeless.delay() <= MAX_DELAY);
+    let late = &hopeless.line.as_ref().unwrap().late;
+    assert!(late.len() < LATE_PACKETS_TO_GROW, "late packets do not pile up: {}", late.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use rtp::defaults::{MAX_COMPOUND_PACKETS, MAX_RTCP_COUNT, MAX_SDES_ITEM};
 use rtp::packet::Extension;
 use rtp::rtcp::{self, Chunk, Compound, ReportBlock, SenderInfo};
 use rtp::{Error, Packet};
@@ -104,4 +105,33 @@ fn impossible_frames_are_refused() {
     assert_eq!(frame(&[0x80, 201, 0, 9]), Error::Truncated);
     // Padding before the last packet.
     assert_eq!(frame(&[0xa0, 201, 0, 1, 0, 0, 0, 4, 0x80, 201, 0, 0]), Error::Padding);
+}
+
+/// What was read of one packet as it was written.
+fn written(packet: &rtcp::Packet) -> rtcp::Packet {
+    let mut bytes = Vec::new();
+    packet.write(&mut bytes);
+    Compound::parse(&bytes).unwrap().next().unwrap().unwrap()
+}
+
+#[test]
+fn what_does_not_fit_is_cut_off() {
+    let reports = vec![ReportBlock::default(); MAX_RTCP_COUNT + 1];
+    let report = written(&rtcp::Packet::ReceiverReport { ssrc: 1, reports });
+    let reports = vec![ReportBlock::default(); MAX_RTCP_COUNT];
+    assert_eq!(report, rtcp::Packet::ReceiverReport { ssrc: 1, reports });
+    let described = |length: usize| {
+        let items = vec![(rtcp::CNAME, vec![b'x'; length])];
+        rtcp::Packet::SourceDescription { chunks: vec![Chunk { ssrc: 1, items }] }
+    };
+    assert_eq!(written(&described(MAX_SDES_ITEM + 1)), described(MAX_SDES_ITEM));
+    let other = |length| rtcp::Packet::Other { count: 0, packet_type: 204, body: vec![0; length] };
+    assert_eq!(written(&other(7)), other(4));
+    assert_eq!(written(&other(300_000)), other(4 * 65_535));
+}
+
+#[test]
+fn a_compound_packet_is_read_to_a_limit() {
+    let bytes = [0x80, 204, 0, 0].repeat(MAX_COMPOUND_PACKETS + 1);
+    assert_eq!(Compound::parse(&bytes).unwrap().count(), MAX_COMPOUND_PACKETS);
 }

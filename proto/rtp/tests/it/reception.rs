@@ -57,6 +57,7 @@ fn a_jump_needs_two_packets() {
     assert!(!reception.receive(now(220), &packet(20_000, 0)));
     assert!(reception.receive(now(240), &packet(20_001, 160)));
     assert_eq!((reception.highest_sequence(), reception.expected()), (20_001, 1));
+    assert_eq!(reception.jitter(), Duration::ZERO, "the jump of the timestamps is no jitter");
 }
 
 #[test]

@@ -114,3 +114,27 @@ fn silence_moves_the_timestamp() {
     assert_eq!(after.timestamp.wrapping_sub(before.timestamp), 1760);
     assert_eq!(after.sequence, before.sequence.wrapping_add(1));
 }
+
+#[test]
+fn a_source_that_begins_anew_is_reported_on() {
+    let (mut alice, mut bob) = (session(1), session(2));
+    let due = |bob: &Session| bob.poll_timeout().unwrap().as_millis() + 1;
+    for n in 0..100 {
+        let bytes = rtp(&mut alice, n * 20);
+        bob.receive(now(n * 20), &bytes).unwrap();
+    }
+    let at = due(&bob);
+    assert!(report(&mut bob, at).is_some());
+    // The same source, far ahead: two packets that follow each other.
+    let mut packet = rtp(&mut alice, at);
+    for sequence in [30_000_u16, 30_001] {
+        let far = Packet::parse(&packet).unwrap().sequence.wrapping_add(sequence);
+        packet[2..4].copy_from_slice(&far.to_be_bytes());
+        bob.receive(now(at), &packet).unwrap();
+        packet[2..4].copy_from_slice(&far.wrapping_sub(sequence).to_be_bytes());
+    }
+    let at = due(&bob);
+    let bytes = report(&mut bob, at).unwrap();
+    let reports = alice.receive_report(now(at), &bytes).unwrap();
+    assert!(matches!(&reports[..], [Report::Quality(block)] if block.cumulative_lost == 0));
+}
