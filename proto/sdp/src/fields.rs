@@ -121,9 +121,17 @@ impl MediaLine {
         self.protocol.split('/').any(|part| part.eq_ignore_ascii_case("RTP"))
     }
 
-    /// The formats that are payload type numbers, in order.
+    /// The formats that are payload type numbers, in order, each once: 128 at most, however long the
+    /// line is.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> {
-        self.formats.iter().filter_map(|format| format.parse().ok()).filter(|pt| *pt < 128)
+        let mut seen = 0_u128;
+        let numbers = self.formats.iter().filter_map(|format| format.parse().ok());
+        numbers.filter(move |payload_type: &u8| {
+            let bit = 1_u128.checked_shl(u32::from(*payload_type)).unwrap_or(0);
+            let fresh = bit & !seen != 0;
+            seen |= bit;
+            fresh
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Offer and answer (RFC 3264): what an answer and a later offer must keep to.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::{Direction, MediaLine, Section, SessionDescription, codec};
@@ -60,7 +61,8 @@ pub fn check_answer(offer: &SessionDescription, answer: &SessionDescription) -> 
         let common = if offered_line.is_rtp() {
             !codec::common(&codec::codecs(offered), &codec::codecs(answered)).is_empty()
         } else {
-            offered_line.formats.iter().any(|format| answered_line.formats.contains(format))
+            let answered: BTreeSet<&String> = answered_line.formats.iter().collect();
+            offered_line.formats.iter().any(|format| answered.contains(format))
         };
         if common { Ok(()) } else { Err(Error::NoCommonFormat(n)) }
     })

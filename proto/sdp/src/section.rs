@@ -2,9 +2,10 @@
 
 use crate::{Attribute, Connection, Direction, Error, Line, MediaLine, Origin};
 
-/// The order of types in a session part (RFC 8866 §5) and in a media part.
-const SESSION_ORDER: &[u8] = b"vosiuepcbtrzka";
-const MEDIA_ORDER: &[u8] = b"micbka";
+/// The order of types in a session part (RFC 8866 §5).
+pub(crate) const SESSION_ORDER: &[u8] = b"vosiuepcbtrzka";
+/// The order of types in a media part.
+pub(crate) const MEDIA_ORDER: &[u8] = b"micbka";
 
 /// The lines of one part. Look-ups take the first match and skip what they do not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

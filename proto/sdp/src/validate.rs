@@ -1,5 +1,6 @@
 //! What RFC 8866 §5 and §9 forbid, apart from parsing.
 
+use crate::section::{MEDIA_ORDER, SESSION_ORDER};
 use crate::{Line, Section, SessionDescription};
 
 /// One way in which a description breaks RFC 8866.
@@ -47,7 +48,7 @@ impl SessionDescription {
         let lines = self.sections().flat_map(Section::lines);
         let bad = lines.enumerate().filter(|(_, line)| !is_line(line));
         found.extend(bad.map(|(n, _)| Violation::NotALine(n + 1)));
-        found.extend(out_of_order(&self.session, b"vosiuepcbtrzka"));
+        found.extend(out_of_order(&self.session, SESSION_ORDER));
         for (n, media) in self.media.iter().enumerate() {
             self.media_violations(n, media, &mut found);
         }
@@ -65,7 +66,7 @@ impl SessionDescription {
             Some(Err(_)) => found.push(Violation::Malformed('c')),
             None => found.push(Violation::NoConnection(n)),
         }
-        found.extend(out_of_order(media, b"micbka"));
+        found.extend(out_of_order(media, MEDIA_ORDER));
     }
 }
 

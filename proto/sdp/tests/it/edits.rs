@@ -1,8 +1,8 @@
 //! Edits touch the edited lines alone; limits hold.
 
 use sdp::{
-    Address, Candidate, Connection, Direction, Error, Fmtp, IcePwd, IceUfrag, Rtcp, RtpMap,
-    SessionDescription, Violation, codec, defaults,
+    Address, Candidate, Connection, Direction, Error, Fmtp, IcePwd, IceUfrag, MediaLine, Rtcp,
+    RtpMap, SessionDescription, Violation, codec, defaults,
 };
 
 const OFFER: &str = "v=0\r\no=alice 2890844526 2890844526 IN IP4 host.example.com\r\ns= \r\n\
@@ -101,4 +101,15 @@ fn violations_are_named() {
     assert_eq!(of(&format!("{head}c=IN IP4 192.0.2.1\r\n")), [Violation::OutOfOrder('c')]);
     assert_eq!(of(&format!("{head}\r\n")), [Violation::NotALine(5)]);
     assert_eq!(of(&format!("{head}a=x\rb\r\n")), [Violation::NotALine(5)]);
+}
+
+#[test]
+fn a_payload_type_counts_once() {
+    let numbers = "8 0 8 128 127 255 256 x 0 127 ".repeat(1000);
+    let line: MediaLine = format!("audio 4000 RTP/AVP {numbers}").parse().unwrap();
+    assert_eq!(line.payload_types().collect::<Vec<_>>(), [8, 0, 127]);
+    let text = format!("m={line}\r\na=rtpmap:127 opus/48000/2\r\na=rtpmap:127 x/1\r\n");
+    let codecs = codec::codecs(&SessionDescription::parse(text.as_bytes()).unwrap().media[0]);
+    let names: Vec<&str> = codecs.iter().map(|codec| codec.encoding.as_str()).collect();
+    assert_eq!(names, ["PCMA", "PCMU", "opus"]);
 }

@@ -31,6 +31,10 @@ fn answers_are_held_to_the_offer() {
     assert_eq!(check("m=audio 5 RTP/SAVP 0\r\n"), Err(Error::OtherMedia(0)));
     assert_eq!(check("m=audio 5 RTP/AVP 8\r\n"), Err(Error::NoCommonFormat(0)));
     assert_eq!(check("m=audio x\r\n"), Err(Error::Malformed(0)));
+    let fax = description(1, "m=image 5 udptl t38\r\n");
+    assert_eq!(check_answer(&fax, &fax), Ok(()));
+    let other = description(1, "m=image 5 udptl t37\r\n");
+    assert_eq!(check_answer(&fax, &other), Err(Error::NoCommonFormat(0)));
     let disabled = description(1, "m=audio 0 RTP/AVP 0\r\n");
     let taken = description(1, "m=audio 5 RTP/AVP 0\r\n");
     assert_eq!(check_answer(&disabled, &taken), Err(Error::Revived(0)));
