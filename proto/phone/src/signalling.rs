@@ -13,7 +13,7 @@ use crate::session::Session;
 impl Phone {
     pub(crate) fn handle_signalling(&mut self, now: Now, event: ua::Event) {
         match event {
-            ua::Event::Listening { .. } => {}
+            ua::Event::Listening { .. } | ua::Event::Capabilities { .. } => {}
             ua::Event::ListenFailed { local, kind, .. } => {
                 self.events.push_back(Event::ListenFailed { local, kind });
             }

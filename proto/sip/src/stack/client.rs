@@ -5,17 +5,17 @@ use std::collections::VecDeque;
 
 use machine::{Now, Record, Transport};
 
+use super::outgoing::{follow_up, next_hop, place_of, render};
 use super::{Event, Failure, Stack, Target, Timer, TransactionId};
 use crate::defaults;
-use crate::header::{CSeq, Via, name};
-use crate::headers::Headers;
+use crate::header::{Via, name};
 use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::status::Status;
 use crate::transaction::{self, Action, Actions, ClientInvite, ClientNonInvite, key};
-use crate::transport::locate::{Destination, Locate, Place, Step};
-use crate::transport::{Flow, Route, flow};
-use crate::uri::{SipUri, Uri};
+use crate::transport::locate::{Destination, Locate, Step};
+use crate::transport::{Flow, Route};
+use crate::uri::Uri;
 
 /// A request under way.
 #[derive(Debug)]
@@ -481,60 +481,4 @@ impl Stack {
         self.timers.cancel(&(id, Timer::Cancelled));
         self.clients.remove(&id);
     }
-}
-
-/// The request with our Via, and that Via.
-fn render(
-    request: &Request,
-    flow: &Flow,
-    sent_by: machine::Endpoint,
-    branch: &str,
-) -> (Via, Vec<u8>) {
-    let protocol = flow::protocol(flow.transport);
-    let via = Via::new(protocol, sent_by.ip().into(), Some(sent_by.port()), branch);
-    let mut request = request.clone();
-    request.headers.push_front(name::VIA, &via);
-    let bytes = request.to_bytes();
-    (via, bytes)
-}
-
-/// An ACK or CANCEL that goes after `request`: same Request-URI, Via, From, To, Call-ID, Route and
-/// CSeq number (RFC 3261 §9.1, §17.1.1.3).
-fn follow_up(request: &Request, method: Method, via: &Via) -> Request {
-    let mut headers = Headers::new();
-    headers.push(name::VIA, via);
-    for field in [name::MAX_FORWARDS, name::FROM, name::TO, name::CALL_ID, name::ROUTE] {
-        headers.copy_from(&request.headers, field);
-    }
-    let cseq = request.headers.first(name::CSEQ).and_then(|cseq| cseq.parse::<CSeq>().ok());
-    let number = cseq.map_or(1, |cseq| cseq.number);
-    headers.push(name::CSEQ, CSeq::new(number, method.clone()));
-    let mut follow_up = Request::new(method, request.uri.clone());
-    follow_up.headers = headers;
-    follow_up
-}
-
-/// Where a request goes by itself (RFC 3261 §8.1.2, §16.6 step 7): its first Route if that is a
-/// loose router, else its Request-URI, into which a strict router was written.
-fn next_hop(request: &Request) -> Uri {
-    let first = request.headers.list(name::ROUTE).next();
-    let route = first.and_then(|text| text.parse::<crate::header::Route>().ok());
-    match route {
-        Some(route) if route.uri.as_sip().is_some_and(SipUri::is_loose_router) => route.uri,
-        _ => request.uri.clone(),
-    }
-}
-
-fn place_of(uri: &SipUri) -> Option<Place> {
-    let host = uri.params.get("maddr").unwrap_or_else(|| uri.host.as_str());
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let transport = match uri.transport().map(str::to_ascii_lowercase).as_deref() {
-        None | Some("") => None,
-        Some("udp") => Some(Transport::Udp),
-        Some("tcp") => Some(Transport::Tcp),
-        Some("tls") => Some(Transport::Tls),
-        Some(_) => return None,
-    };
-    let transport = if uri.secure { Some(Transport::Tls) } else { transport };
-    Some(Place { host, port: uri.port, transport, secure: uri.secure })
 }

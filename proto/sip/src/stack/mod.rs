@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `event` | what the owner is told |
 //! | `client` | requests that we send: location, fail-over, client transactions |
+//! | `outgoing` | requests as they go out: Via, next hop, ACK and CANCEL |
 //! | `server` | requests that we answer: server transactions, CANCEL |
 //! | `receive` | messages that come: parsing, validation, dispatch |
 
 mod client;
 mod event;
+mod outgoing;
 mod receive;
 mod server;
 #[cfg(test)]

@@ -6,11 +6,15 @@
 //! | [`locate`] | from a URI to addresses (RFC 3263) |
 //! | [`token`] | flows written into URIs (RFC 5626 §5.2) |
 //! | [`via`] | the Via header: sent-by, `received`, `rport`, and the way back |
+//! | `address` | which of our addresses to send from, and to be reached at |
+//! | `input` | what the driver tells |
 //! | `conn` | one connection |
 //! | `keepalive` | CRLF and STUN keepalives (RFC 5626 §4.4) |
 
+mod address;
 mod conn;
 pub mod flow;
+mod input;
 mod keepalive;
 pub mod locate;
 #[cfg(test)]
@@ -23,8 +27,8 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 
 use machine::{
-    BindKind, Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Interface, InterfaceKind,
-    Now, Output, Outputs, Timers, Transport,
+    BindKind, Endpoint, Entropy, FailKind, Id, Ids, Instant, Interface, Now, Output, Outputs,
+    Timers, Transport,
 };
 
 use self::conn::Conn;
@@ -32,7 +36,6 @@ use self::keepalive::Keepalives;
 use self::locate::Destination;
 use self::token::FlowName;
 use crate::defaults;
-use crate::framing::Frame;
 use crate::stack::{Failure, Limits};
 use crate::status::Status;
 
@@ -222,83 +225,6 @@ impl Transports {
         Ok(id)
     }
 
-    fn udp_flow(&self, remote: Endpoint) -> Option<Flow> {
-        let usable = |local: &Endpoint| {
-            local.is_ipv4() == remote.is_ipv4()
-                && (local.ip().is_unspecified()
-                    || local.ip().is_loopback() == remote.ip().is_loopback())
-        };
-        let (&id, local) = self
-            .listeners
-            .iter()
-            .filter(|(_, listener)| listener.transport == Transport::Udp)
-            .find_map(|(id, listener)| Some((id, listener.local.filter(usable)?)))?;
-        let local = self.concrete(local, remote);
-        Some(Flow { transport: Transport::Udp, id, local, remote })
-    }
-
-    /// An address of ours of this family, UDP first.
-    pub(crate) fn local_address(&self, ipv4: bool) -> Option<Endpoint> {
-        let any = if ipv4 { Endpoint::UNSPECIFIED_V4 } else { Endpoint::UNSPECIFIED_V6 };
-        let bound = self.listeners.values().filter_map(|l| Some((l.transport, l.local?)));
-        let local = bound.filter(|(_, local)| local.is_ipv4() == ipv4).min_by_key(|(t, _)| *t)?.1;
-        let local = self.concrete(local, any);
-        let ip = self.external.get(&local.ip()).copied().unwrap_or(local.ip());
-        Some(Endpoint::new(ip, local.port()))
-    }
-
-    /// An address to stand for `local`, which may be unspecified, towards `remote`.
-    fn concrete(&self, local: Endpoint, remote: Endpoint) -> Endpoint {
-        if !local.ip().is_unspecified() {
-            return local;
-        }
-        let wanted = if remote.ip().is_loopback() {
-            |kind: InterfaceKind| kind == InterfaceKind::Loopback
-        } else {
-            |kind: InterfaceKind| kind != InterfaceKind::Loopback
-        };
-        self.interfaces
-            .iter()
-            .filter(|interface| wanted(interface.kind))
-            .flat_map(|interface| &interface.addresses)
-            .find(|a| a.ip.is_ipv4() == remote.is_ipv4() && !a.deprecated && !is_link_local(a.ip))
-            .map_or(local, |address| Endpoint::new(address.ip, local.port()))
-    }
-
-    /// Where the far side of `flow` reaches us, for Via and Record-Route: an external address if
-    /// one is configured, and the listening port rather than that of a connection.
-    pub(crate) fn advertised(&self, flow: &Flow) -> Endpoint {
-        let port = if flow.is_reliable() {
-            let listener = self.listeners.values().find_map(|listener| {
-                let local = listener.local.filter(|local| {
-                    listener.transport == flow.transport && local.is_ipv4() == flow.local.is_ipv4()
-                })?;
-                (local.ip() == flow.local.ip() || local.ip().is_unspecified()).then_some(local)
-            });
-            listener.map_or(flow.local.port(), |local| local.port())
-        } else {
-            flow.local.port()
-        };
-        let ip = flow.local.ip();
-        Endpoint::new(self.external.get(&ip).copied().unwrap_or(ip), port)
-    }
-
-    /// Whether `host:port` is one of ours, as Route headers and Request-URIs name us.
-    pub(crate) fn is_local(&self, ip: IpAddr, port: u16) -> bool {
-        self.listeners.values().filter_map(|listener| listener.local).any(|local| {
-            let external = self.external.get(&local.ip()).copied();
-            let own = local.ip() == ip
-                || external == Some(ip)
-                || (local.ip().is_unspecified() && self.is_interface(ip));
-            own && local.port() == port
-        })
-    }
-
-    fn is_interface(&self, ip: IpAddr) -> bool {
-        let listed = self.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.ip == ip);
-        listed || ip.is_loopback() || self.external.values().any(|&external| external == ip)
-    }
-
     /// The flow that a token names, if it is still there. A UDP flow always is.
     pub(crate) fn find(&self, name: FlowName) -> Option<Flow> {
         let FlowName { transport, local, remote } = name;
@@ -362,155 +288,6 @@ impl Transports {
         self.keepalives.forget(flow);
     }
 
-    pub(crate) fn handle_input<A>(&mut self, now: Now, input: &Input<'_, A>) {
-        match input {
-            Input::Bound { id, local } => self.bound(*id, *local),
-            Input::Failed { id, kind } => self.failed(*id, kind),
-            Input::Accepted { listener, conn, local, remote, room } => {
-                self.accepted(now, *listener, *conn, (*local, *remote), *room);
-            }
-            Input::Connected { conn, local, remote: _, room } => {
-                self.connected(*conn, *local, *room);
-            }
-            Input::Data { conn, bytes } => self.data(now, *conn, bytes),
-            Input::Writable { conn, room } => {
-                if let Some(conn) = self.conns.get_mut(conn) {
-                    conn.outbox.writable(*room, &mut self.outputs);
-                }
-            }
-            Input::Closed { conn, .. } => self.drop_conn(*conn, false),
-            Input::Datagram { socket, local, remote, segment_size, bytes, .. } => {
-                let flow =
-                    Flow { transport: Transport::Udp, id: *socket, local: *local, remote: *remote };
-                self.datagrams(flow, *segment_size, bytes);
-            }
-            Input::Unreachable { socket, remote, icmp } => {
-                if !matches!(icmp, Icmp::TooBig { .. } | Icmp::TimeExceeded) {
-                    let (socket, remote) = (*socket, *remote);
-                    self.signals.push_back(Signal::Unreachable { socket, remote });
-                }
-            }
-            Input::Interfaces(interfaces) => self.interfaces.clone_from(interfaces),
-            Input::Secured { .. } | Input::Resolved { .. } | Input::Answer { .. } => {}
-        }
-    }
-
-    fn bound(&mut self, id: Id, local: Endpoint) {
-        if let Some(listener) = self.listeners.get_mut(&id) {
-            listener.local = Some(local);
-            let transport = listener.transport;
-            self.signals.push_back(Signal::Listening { id, transport, local });
-        }
-    }
-
-    fn failed(&mut self, id: Id, kind: &FailKind) {
-        if let Some(Listener { transport, asked, .. }) = self.listeners.remove(&id) {
-            let kind = kind.clone();
-            self.signals.push_back(Signal::ListenFailed { id, transport, local: asked, kind });
-        } else {
-            self.drop_conn(id, false);
-        }
-    }
-
-    fn accepted(
-        &mut self,
-        now: Now,
-        listener: Id,
-        conn: Id,
-        (local, remote): (Endpoint, Endpoint),
-        room: usize,
-    ) {
-        let at_address = self.per_address.get(&remote.ip()).copied().unwrap_or(0);
-        let full =
-            self.conns.len() >= self.limits.conns || at_address >= self.limits.conns_per_address;
-        let Some(listener) = self.listeners.get(&listener).filter(|_| !full) else {
-            self.refused_conns += 1;
-            self.outputs.push(Output::Close { id: conn });
-            return;
-        };
-        self.add(now, Conn::accepted(conn, listener.transport, local, remote, room));
-    }
-
-    fn add(&mut self, now: Now, conn: Conn) {
-        *self.per_address.entry(conn.remote.ip()).or_default() += 1;
-        self.by_remote.insert((conn.transport, conn.remote), conn.id);
-        self.used.insert(conn.id, now.mono);
-        self.timers.set(Timer::Idle(conn.id), now.mono + defaults::CONN_IDLE);
-        self.conns.insert(conn.id, conn);
-    }
-
-    fn connected(&mut self, id: Id, local: Endpoint, room: usize) {
-        self.timers.cancel(&Timer::Connect(id));
-        if let Some(conn) = self.conns.get_mut(&id) {
-            conn.local = Some(local);
-            conn.outbox.writable(room, &mut self.outputs);
-            self.signals.extend(conn.flow().map(|flow| Signal::Opened { flow }));
-        }
-    }
-
-    fn drop_conn(&mut self, id: Id, close: bool) {
-        let Some(conn) = self.conns.remove(&id) else { return };
-        self.timers.cancel(&Timer::Connect(id));
-        self.timers.cancel(&Timer::Idle(id));
-        self.used.remove(&id);
-        if self.by_remote.get(&(conn.transport, conn.remote)) == Some(&id) {
-            self.by_remote.remove(&(conn.transport, conn.remote));
-        }
-        if let Some(count) = self.per_address.get_mut(&conn.remote.ip()) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&conn.remote.ip());
-            }
-        }
-        if close {
-            self.outputs.push(Output::Close { id });
-        }
-        match conn.flow() {
-            Some(flow) => {
-                self.keepalives.forget(&flow);
-                self.signals.push_back(Signal::Lost { flow });
-            }
-            None => self.signals.push_back(Signal::OpenFailed { conn: id }),
-        }
-    }
-
-    fn datagrams(&mut self, flow: Flow, segment_size: Option<usize>, bytes: &[u8]) {
-        let size = segment_size.unwrap_or(bytes.len()).max(1);
-        for bytes in bytes.chunks(size) {
-            //= RFC 3261 §7.5: line ends before the start line are ignored; alone they keep a NAT open.
-            if bytes.iter().any(|b| !matches!(b, b'\r' | b'\n' | 0)) {
-                self.signals.push_back(Signal::Message { flow, bytes: bytes.to_vec() });
-            }
-        }
-    }
-
-    fn data(&mut self, now: Now, id: Id, bytes: &[u8]) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
-        let Some(flow) = conn.flow() else { return };
-        conn.framer.push(bytes);
-        let mut broken = false;
-        while let Some(frame) = conn.framer.next_frame() {
-            self.used.insert(id, now.mono);
-            match frame {
-                Ok(Frame::Message(bytes)) => {
-                    self.signals.push_back(Signal::Message { flow, bytes });
-                }
-                Ok(Frame::Ping) => {
-                    //= RFC 5626 §5.4: a double CRLF is answered with a single one.
-                    broken = conn.send(b"\r\n", &mut self.outputs).is_err();
-                }
-                Ok(Frame::Pong) => self.keepalives.pong(now, &flow),
-                Err(error) => {
-                    let owed = error.owed().map(|(head, status)| (head.to_vec(), status));
-                    self.signals.push_back(Signal::Broken { flow, owed });
-                }
-            }
-        }
-        if broken {
-            self.drop_conn(id, true);
-        }
-    }
-
     pub(crate) fn handle_timeout(&mut self, now: Now) {
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
@@ -560,8 +337,4 @@ impl Transports {
     pub(crate) fn conns(&self) -> usize {
         self.conns.len()
     }
-}
-
-fn is_link_local(ip: IpAddr) -> bool {
-    machine::AddressClass::of(ip) == machine::AddressClass::LinkLocal
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use machine::{Endpoint, FailKind, Id, Transport};
 
+use crate::method::Method;
 use crate::stack::Failure;
 use crate::status::Status;
 use crate::transport::Flow;
@@ -16,6 +17,10 @@ pub struct AccountId(pub(crate) u32);
 /// Names a call of a user agent; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(crate) u64);
+
+/// Names an OPTIONS request of a user agent; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub(crate) u64);
 
 /// The body of a message, opaque to SIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +207,13 @@ pub enum Event {
         reason: Reason,
         /// Who ended it.
         by: By,
+    },
+    /// The far side told what it can do (RFC 3261 §11), or did not.
+    Capabilities {
+        /// The question, as [`options`](super::UserAgent::options) named it.
+        query: QueryId,
+        /// The methods that it allows, or why it has not said.
+        allow: Result<Vec<Method>, Reason>,
     },
     /// The registration's flow over UDP wants a STUN Binding request, sent from `flow.id` to
     /// `flow.remote`. Report the outcome with

@@ -12,6 +12,7 @@
 //! | `request` | requests of ours under way, and their second try with credentials |
 //! | `call` | the state of one call |
 //! | `caller`, `callee` | the two sides of an INVITE, re-INVITEs among them |
+//! | `options` | what the far side can do |
 //! | `answer` | requests that come: OPTIONS, BYE, and what is refused |
 
 mod account;
@@ -20,6 +21,7 @@ mod call;
 mod callee;
 mod caller;
 mod event;
+mod options;
 mod register;
 mod request;
 #[cfg(test)]
@@ -31,7 +33,7 @@ use std::convert::Infallible;
 use machine::{Endpoint, Entropy, Id, Ids, Input, Instant, Now, Output, Timers, Transport};
 
 pub use account::Account;
-pub use event::{AccountId, Body, By, CallId, Event, Reason};
+pub use event::{AccountId, Body, By, CallId, Event, QueryId, Reason};
 
 use self::account::Identity;
 use self::call::Call;
@@ -84,6 +86,7 @@ pub struct UserAgent {
     answered: BTreeMap<TransactionId, CallId>,
     next_account: u32,
     next_call: u64,
+    next_query: u64,
     timers: Timers<Timer>,
     events: VecDeque<Event>,
 }
@@ -104,6 +107,7 @@ impl UserAgent {
             answered: BTreeMap::new(),
             next_account: 0,
             next_call: 0,
+            next_query: 0,
             timers: Timers::new(),
             events: VecDeque::new(),
         }

@@ -3,7 +3,7 @@
 
 use machine::Now;
 
-use super::{AccountId, CallId, Reason, UserAgent};
+use super::{AccountId, CallId, Event, QueryId, Reason, UserAgent};
 use crate::auth::AnswerError;
 use crate::header::{CSeq, name};
 use crate::message::{Request, Response};
@@ -18,6 +18,7 @@ pub(super) enum Purpose {
     Invite(CallId),
     Reinvite(CallId),
     Bye(CallId),
+    Options(QueryId),
 }
 
 /// A request that has no final response yet.
@@ -89,6 +90,7 @@ impl UserAgent {
                 self.reinvite_answered(now, call, &pending.request, response);
             }
             Purpose::Bye(call) => self.bye_answered(now, call),
+            Purpose::Options(query) => self.capable(query, response),
         }
     }
 
@@ -114,6 +116,7 @@ impl UserAgent {
             Purpose::Invite(call) | Purpose::Reinvite(call) | Purpose::Bye(call) => {
                 self.next_number(call)
             }
+            Purpose::Options(_) => pending.request.cseq().ok().map(|cseq| cseq.number + 1),
         };
         let Some(number) = number else { return };
         let method = pending.request.method.clone();
@@ -130,6 +133,9 @@ impl UserAgent {
             Purpose::Invite(call) => self.invite_failed(now, call, reason),
             Purpose::Reinvite(call) => self.reinvite_failed(now, call, reason),
             Purpose::Bye(call) => self.bye_answered(now, call),
+            Purpose::Options(query) => {
+                self.events.push_back(Event::Capabilities { query, allow: Err(reason) });
+            }
         }
     }
 

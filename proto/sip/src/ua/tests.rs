@@ -437,3 +437,17 @@ fn a_server_that_cannot_be_reached_is_told_at_once() {
     let failed = |event: &Event| matches!(event, Event::RegistrationFailed { account: a, .. } if *a == account);
     assert!(events.iter().any(failed), "{events:?}");
 }
+
+#[test]
+fn what_the_far_side_can_do() {
+    let mut pair = Pair::new();
+    let account = pair.accounts[0];
+    for (to, known) in [("sip:bob@test", true), ("sip:nobody@test", false)] {
+        let query = pair.net.on(0, |a, now| a.options(now, account, to.parse().unwrap()));
+        pair.run(SEC);
+        let Event::Capabilities { query: q, allow } = pair.event(0) else { panic!() };
+        assert_eq!(q, query);
+        assert_eq!(allow.is_ok_and(|methods| methods.contains(&crate::Method::Invite)), known);
+    }
+    pair.assert_forgotten();
+}
