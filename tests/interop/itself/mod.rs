@@ -90,6 +90,50 @@ fn calls_on_loopback_over_ipv6() {
 }
 
 #[test]
+fn an_interrupted_call_ends_at_both_sides() {
+    if !installed(&[]) {
+        return;
+    }
+    let core = Core::start(None, &["127.0.0.1"], &["--ports", "auto"]);
+    core.add_users(&["alice", "bob"]);
+    let server = core.address("sip", "udp");
+    let mut bob = Phone::new(None, "bob", &["answer", "--once"], &server).start();
+    bob.event("registered");
+    let mut alice = call(&server, "alice", "bob", &[]).start();
+    alice.event("media");
+    assert_eq!(alice.interrupt(), Some(130));
+    assert_eq!(bob.event("ended")["by"], "them");
+    bob.succeed();
+    core.stop();
+}
+
+/// Alice's, or whoever's, phone as it calls `callee`.
+fn call(server: &str, caller: &str, callee: &str, flags: &[&str]) -> Phone {
+    let target = format!("sip:{}", address(callee));
+    Phone::new(None, caller, &["call", &target], server).with(flags)
+}
+
+#[test]
+fn exit_codes_say_why_there_was_no_call() {
+    if !installed(&[]) {
+        return;
+    }
+    let core = Core::start(None, &["127.0.0.1"], &["--ports", "auto"]);
+    core.add_users(&["alice", "bob"]);
+    let server = core.address("sip", "udp");
+    for (caller, callee, code) in
+        [("mallory", "bob", 10), ("alice", "nobody", 14), ("alice", "bob", 13)]
+    {
+        let (exit, printed) = call(&server, caller, callee, &[]).start().finish();
+        assert_eq!(exit, Some(code), "{caller} calls {callee}:\n{}", printed.join("\n"));
+    }
+    let tcp = core.address("sip", "tcp");
+    core.stop();
+    let (exit, printed) = call(&tcp, "alice", "bob", &["--transport", "tcp"]).start().finish();
+    assert_eq!(exit, Some(14), "no core is there:\n{}", printed.join("\n"));
+}
+
+#[test]
 fn calls_over_udp() {
     if available(&["ip"]) {
         on_a_lan(Lan::CORE, "udp");
