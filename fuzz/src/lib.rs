@@ -7,6 +7,7 @@
 
 pub mod call_sdp;
 pub mod ice_agent;
+pub mod phone;
 pub mod rtp_session;
 pub mod sdp_description;
 pub mod server;

@@ -28,3 +28,15 @@ impl<'a> Ops<'a> {
 pub(crate) fn at(elapsed: Duration) -> Now {
     Now { mono: Instant::ORIGIN + elapsed, unix: elapsed }
 }
+
+/// The statuses that a machine reacts to, each in its own way, and some that it does not.
+const STATUSES: [u16; 36] = [
+    100, 180, 181, 183, 199, 200, 202, 300, 302, 400, 401, 403, 404, 407, 408, 412, 420, 421, 422,
+    423, 480, 481, 482, 486, 487, 488, 489, 491, 494, 500, 503, 504, 513, 600, 603, 606,
+];
+
+/// The status that a byte chooses.
+pub(crate) fn status(byte: u8) -> sip::Status {
+    let code = STATUSES[usize::from(byte) % STATUSES.len()];
+    sip::Status::new(code).expect("between 100 and 699")
+}

@@ -8,9 +8,9 @@ use machine::{
 };
 use server::{Answer, Config, Keys, Question, Server};
 use sip::auth::client::{Client, Login};
-use sip::{Message, Method, Request, Response, Status, name};
+use sip::{Message, Method, Request, Response, name};
 
-use super::ops::{Ops, at};
+use super::ops::{Ops, at, status};
 
 const DOMAIN: &str = "example.org";
 const ROOM: usize = 1 << 20;
@@ -145,9 +145,8 @@ impl World {
 
     /// A response to what was forwarded last, of any status.
     fn respond(&mut self, from: u8, code: u8) {
-        let status = Status::new(100 + u16::from(code) * 2).expect("between 100 and 610");
         let Some(request) = &self.forwarded else { return };
-        let mut response = request.response(status);
+        let mut response = request.response(status(code));
         response.set_to_tag("theirs");
         response.headers.copy_from(&request.headers, name::RECORD_ROUTE);
         response.headers.push(name::CONTACT, format!("<sip:{}>", remote(from)));

@@ -61,6 +61,7 @@ macro_rules! targets {
 targets! {
     call_sdp,
     ice_agent,
+    phone,
     rtp_session,
     sdp_description,
     server,
