@@ -291,7 +291,6 @@ impl World {
                 self.read(socket, remote, payload);
                 None
             }
-            Output::Event(e) => None,
             _ => None,
         }
     }
