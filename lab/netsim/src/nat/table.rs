@@ -296,10 +296,10 @@ mod tests {
     use std::net::IpAddr;
     use std::time::Duration;
 
-    use machine::{Endpoint, Entropy, Instant};
+    use machine::{Endpoint, Entropy, Instant, Transport};
 
-    use super::{TCP, Table};
-    use crate::defaults::NAT_FILTER_LIMIT;
+    use super::{Segment, TCP, Table};
+    use crate::defaults::{NAT_FILTER_LIMIT, NAT_MAPPING_LIMIT};
     use crate::nat::{NatSpec, Refusal};
     use crate::packet::UDP;
 
@@ -338,9 +338,15 @@ mod tests {
         }
         assert_eq!(table.map(now, UDP, inside(ports), remote(1)), Err(Refusal::PortsExhausted));
         // TCP has ports of its own, as far as the limit of mappings goes.
-        assert!(table.map(now, TCP, inside(0), remote(1)).is_ok());
+        let more = NAT_MAPPING_LIMIT as u32 - ports;
+        for n in 0..=more {
+            let port = table.map(now, TCP, inside(n), remote(1));
+            assert_eq!(port.is_ok(), n < more, "{n}");
+            table.track_tcp(now, port.unwrap_or_default(), remote(1), Segment::SYN, true);
+        }
         let later = now + Duration::from_secs(31);
         assert!(table.map(later, UDP, inside(ports), remote(1)).is_ok());
-        assert_eq!(table.mappings(later, remote(0).ip()).len(), 1);
+        let mappings = table.mappings(later, remote(0).ip());
+        assert_eq!(mappings.iter().filter(|m| m.protocol == Transport::Udp).count(), 1);
     }
 }

@@ -76,3 +76,43 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Receiver;
+    use crate::defaults::TCP_OUT_OF_ORDER_LIMIT;
+
+    fn receiver() -> Receiver {
+        let mut receiver = Receiver::default();
+        // The numbers turn over behind the first byte.
+        receiver.start(u32::MAX - 1);
+        receiver
+    }
+
+    #[test]
+    fn bytes_come_out_in_order_whatever_comes_twice_or_overlaps() {
+        let sent: Vec<u8> = (0..100).collect();
+        let mut receiver = receiver();
+        for (from, to) in [(40, 60), (40, 50), (20, 45), (90, 100), (0, 20), (10, 30), (60, 90)] {
+            let seq = u32::MAX.wrapping_add(from as u32);
+            receiver.take(seq, &sent[from..to], to == sent.len());
+            assert!(receiver.ready == sent[..receiver.ready.len()]);
+        }
+        assert!(receiver.ready == sent && receiver.finished);
+        assert_eq!((receiver.ahead_len, receiver.next_seq()), (0, 100));
+    }
+
+    #[test]
+    fn what_comes_too_early_is_held_to_a_limit() {
+        let mut receiver = receiver();
+        let segment = [7; 1000];
+        let count = TCP_OUT_OF_ORDER_LIMIT / segment.len();
+        for n in 0..2 * count {
+            let seq = u32::MAX.wrapping_add(1 + (n * segment.len()) as u32);
+            receiver.take(seq, &segment, false);
+        }
+        assert_eq!((receiver.ahead.len(), receiver.ready.len()), (count, 0));
+        receiver.take(u32::MAX, &[7], false);
+        assert_eq!((receiver.ready.len(), receiver.ahead_len), (1 + count * segment.len(), 0));
+    }
+}

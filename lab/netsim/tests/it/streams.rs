@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use machine::{CloseReason, FailKind, Id, TlsRole};
-use netsim::{Certificate, Direction, Link, LinkId, NodeId, World};
+use netsim::{Certificate, Direction, Link, LinkId, NodeId, World, defaults};
 
 use crate::talker::{Talker, Told, told};
 
@@ -131,6 +131,31 @@ fn ports_of_closed_connections_serve_again() {
         let (ours, _) = line.open();
         line.world.verb(line.a, |talker, _| talker.close(ours));
     }
+}
+
+#[test]
+fn a_host_holds_so_many_connections_and_no_more() {
+    const PORTS: usize = 8;
+    let mut line = Line::new(1, latency());
+    let c = line.world.host("c", Talker::new(), &["192.0.2.3/24"]);
+    line.world.interface(line.b, "eth1", machine::InterfaceKind::Physical, &["192.0.2.4/24"]);
+    line.world.link(c, line.b, latency());
+    line.world.start();
+    for port in 0..PORTS {
+        line.world.verb(line.b, |talker, _| talker.listen(&format!("0.0.0.0:{}", 1000 + port)));
+    }
+    for n in 0..defaults::TCP_CONNECTION_LIMIT {
+        let remote = format!("192.0.2.2:{}", 1000 + n % PORTS);
+        line.world.verb(line.a, |talker, _| talker.connect(&remote));
+    }
+    let opened = told(&mut line.world, line.a, 1.0);
+    assert_eq!(opened.len(), defaults::TCP_CONNECTION_LIMIT);
+    assert!(opened.iter().all(|told| matches!(told, Told::Connected(_))));
+    let ours = line.world.verb(line.a, |talker, _| talker.connect("192.0.2.2:1000"));
+    let full = Told::Failed(ours, FailKind::OutOfResources);
+    assert_eq!(told(&mut line.world, line.a, 1.0), [full]);
+    let theirs = line.world.verb(c, |talker, _| talker.connect("192.0.2.4:1000"));
+    assert_eq!(told(&mut line.world, c, 1.0), [Told::Failed(theirs, FailKind::Refused)]);
 }
 
 /// A handshake with this certificate, name and protocols on both sides; what both sides were told.

@@ -1,5 +1,6 @@
 //! A machine that does what it is told and tells what comes in.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use machine::{
@@ -28,14 +29,14 @@ pub(crate) enum Told {
 pub(crate) struct Talker {
     ids: Ids,
     outputs: Outputs<Told, ()>,
-    outboxes: Vec<Outbox>,
+    outboxes: BTreeMap<Id, Outbox>,
     /// Answers every datagram with the same bytes.
     pub(crate) echoes: bool,
 }
 
 impl Talker {
     pub(crate) fn new() -> Self {
-        Self { ids: Ids::new(0), outputs: Outputs::new(), outboxes: Vec::new(), echoes: false }
+        Self { ids: Ids::new(0), outputs: Outputs::new(), outboxes: BTreeMap::new(), echoes: false }
     }
 
     pub(crate) fn echo() -> Self {
@@ -76,12 +77,12 @@ impl Talker {
     }
 
     pub(crate) fn write(&mut self, conn: Id, bytes: &[u8]) {
-        let outbox = self.outboxes.iter_mut().find(|outbox| outbox.conn() == conn).unwrap();
+        let outbox = self.outboxes.get_mut(&conn).unwrap();
         outbox.send(bytes, &mut self.outputs).unwrap();
     }
 
     pub(crate) fn write_if_open(&mut self, conn: Id, bytes: &[u8]) {
-        if self.outboxes.iter().any(|outbox| outbox.conn() == conn) {
+        if self.outboxes.contains_key(&conn) {
             self.write(conn, bytes);
         }
     }
@@ -103,10 +104,8 @@ impl Talker {
     }
 
     fn room(&mut self, conn: Id, room: usize) {
-        match self.outboxes.iter_mut().find(|outbox| outbox.conn() == conn) {
-            Some(outbox) => outbox.writable(room, &mut self.outputs),
-            None => self.outboxes.push(Outbox::new(conn, room, 64 << 20)),
-        }
+        let outbox = || Outbox::new(conn, 0, 64 << 20);
+        self.outboxes.entry(conn).or_insert_with(outbox).writable(room, &mut self.outputs);
     }
 }
 
