@@ -39,19 +39,31 @@ pub fn decode(reader: impl Read) -> Result<Vec<i16>, Error> {
     if seconds > MAX_DURATION.as_secs() {
         return Err(Error::TooLong);
     }
-    let samples: Result<Vec<f32>, hound::Error> = match spec.sample_format {
-        SampleFormat::Float => wav.samples::<f32>().collect(),
+    let mono = match spec.sample_format {
+        SampleFormat::Float => mix(wav.samples::<f32>(), spec.channels),
         SampleFormat::Int => {
             let full = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            wav.samples::<i32>().map(|sample| Ok(sample? as f32 / full)).collect()
+            let samples = wav.samples::<i32>();
+            mix(samples.map(|sample| Ok(sample? as f32 / full)), spec.channels)
         }
     };
-    let channels = usize::from(spec.channels);
-    let mono: Vec<f32> = samples?
-        .chunks_exact(channels)
-        .map(|frame| frame.iter().sum::<f32>() / channels as f32)
-        .collect();
-    Ok(resample(&mono, spec.sample_rate, RATE).into_iter().map(to_i16).collect())
+    Ok(resample(&mono?, spec.sample_rate, RATE).into_iter().map(to_i16).collect())
+}
+
+/// The mean of the channels; what is left of a frame at the end is dropped.
+fn mix(
+    mut samples: impl Iterator<Item = Result<f32, hound::Error>>,
+    channels: u16,
+) -> Result<Vec<f32>, hound::Error> {
+    let mut mono = Vec::new();
+    loop {
+        let mut sum = 0.0;
+        for _ in 0..channels {
+            let Some(sample) = samples.next() else { return Ok(mono) };
+            sum += sample?;
+        }
+        mono.push(sum / f32::from(channels));
+    }
 }
 
 fn check(spec: &WavSpec) -> Result<(), Error> {

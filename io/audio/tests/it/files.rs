@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use audio::wav::{decode, encode};
-use audio::{Error, similarity, tone};
+use audio::{Error, defaults, similarity, tone};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 /// A second of 440 Hz at half of full scale, in any form, the same on all channels.
@@ -73,6 +73,21 @@ fn what_is_not_pcm_is_named() {
     let format = compressed.windows(4).position(|w| w == b"fmt ").unwrap() + 8;
     compressed[format] = 7;
     assert!(message(&compressed).contains("give a PCM WAV"), "{}", message(&compressed));
+}
+
+#[test]
+fn a_file_of_more_than_an_hour_is_not_read() {
+    let mut said = file(2, 8000, 8, SampleFormat::Int);
+    let data = said.windows(4).position(|w| w == b"data").unwrap() + 4;
+    let mut say = |secs: u64| {
+        let bytes = 2 * 8000 * secs as u32;
+        said[data..data + 4].copy_from_slice(&bytes.to_le_bytes());
+        decode(&said[..]).unwrap_err()
+    };
+    let longest = defaults::MAX_DURATION.as_secs();
+    assert!(matches!(say(longest + 1), Error::TooLong));
+    // As long as may be, but most of it is missing.
+    assert!(!matches!(say(longest), Error::TooLong));
 }
 
 #[test]
