@@ -6,7 +6,8 @@ use std::time::Duration;
 /// refused unread.
 pub const MAX_CONTENTS: usize = 32;
 
-/// Codecs of one content that are read: as many as there are dynamic payload types (RFC 3551 §6).
+/// Codecs of one content that are read: twice as many as there are dynamic payload types (96 to 127,
+/// RFC 3551 §3).
 pub const MAX_CODECS: usize = 64;
 
 /// Candidates of one content that are read. RFC 8445 §5.1.3 has agents discard what is too much.

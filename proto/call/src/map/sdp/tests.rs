@@ -8,6 +8,7 @@ use machine::{Endpoint, Entropy};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use sdp::offer_answer::{check_answer, check_next};
 
 use super::{Error, Session};
 use crate::description::{
@@ -159,6 +160,27 @@ proptest! {
         prop_assert_eq!(parsed.violations(), vec![]);
     }
 
+    /// What we write in answer keeps to RFC 3264, whatever was offered.
+    #[test]
+    fn answers_fit_their_offers(description in description(), hold: bool) {
+        let mut description = description;
+        for content in &mut description.contents {
+            content.codecs.push(Codec::pcma());
+        }
+        let (text, _) = session(1).write(&description);
+        let mut ours = session(2);
+        let (offer, _) = ours.read(&text).unwrap();
+        let capabilities = crate::Capabilities::default();
+        let index = capabilities.choose(&offer).unwrap_or(usize::MAX);
+        let direction = if hold { Direction::SENDS } else { Direction::BOTH };
+        let at = Endpoint::new([192, 0, 2, 2], 7000);
+        let transport = Transport { ice: None, defaults: vec![Some(at), None] };
+        let answer = capabilities.answer(&offer, index, direction, transport);
+        let (answer, _) = ours.write(&answer);
+        let [offer, answer] = [text, answer].map(|text| sdp::SessionDescription::parse(&text).unwrap());
+        prop_assert_eq!(check_answer(&offer, &answer), Ok(()));
+    }
+
     #[test]
     fn arbitrary_text_never_panics(lines in vec(line(), 0..30)) {
         let text = format!("v=0\r\n{}", lines.join("\r\n"));
@@ -305,9 +327,12 @@ fn old_style_hold_is_understood() {
 fn versions_grow_with_changes_alone() {
     let mut session = session(1);
     let offer = crate::Capabilities::default().offer(Direction::BOTH, Transport::default());
-    let version = |session: &mut Session, description: &Description| {
+    let mut last: Option<sdp::SessionDescription> = None;
+    let mut version = |session: &mut Session, description: &Description| {
         let (text, _) = session.write(description);
-        sdp::SessionDescription::parse(&text).unwrap().session.origin().unwrap().version
+        let text = sdp::SessionDescription::parse(&text).unwrap();
+        assert!(last.iter().all(|last| check_next(last, &text).is_ok()));
+        last.insert(text).session.origin().unwrap().version
     };
     assert_eq!(version(&mut session, &offer), 1);
     assert_eq!(version(&mut session, &offer), 1);
@@ -330,8 +355,14 @@ fn limits_hold() {
     let candidates = &offer.contents[0].transport.ice.as_ref().unwrap().candidates;
     assert_eq!(candidates.len(), crate::defaults::MAX_CANDIDATES);
     assert_eq!(losses, [Loss::TooMany(0)]);
-    let (offer, losses) = read(&format!("{head}m=audio 9 RTP/AVP{}\r\n", many(" 0", 100)));
-    assert_eq!(offer.contents[0].codecs.len(), crate::defaults::MAX_CODECS);
+    let numbers: String = (0..100).map(|n| format!(" {n}")).collect();
+    let maps: String = (0..100).map(|n| format!("a=rtpmap:{n} x/8000\r\n")).collect();
+    let parameters = many("p=1;", crate::defaults::MAX_PARAMETERS + 1);
+    let fmtp = format!("a=fmtp:0 {parameters}\r\n");
+    let (offer, losses) = read(&format!("{head}m=audio 9 RTP/AVP{numbers}\r\n{maps}{fmtp}"));
+    let codecs = &offer.contents[0].codecs;
+    assert_eq!(codecs.len(), crate::defaults::MAX_CODECS);
+    assert_eq!(codecs[0].parameters.len(), crate::defaults::MAX_PARAMETERS);
     assert_eq!(losses, [Loss::TooMany(0)]);
 }
 
