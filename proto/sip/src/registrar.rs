@@ -13,8 +13,9 @@ use crate::status::Status;
 use crate::transport::Flow;
 use crate::uri::Uri;
 
-/// The extensions that a registrar understands.
-pub const EXTENSIONS: &[&str] = &["path", "outbound"];
+/// The extensions that a registrar understands. Path (RFC 3327) is not among them: it stands
+/// before the proxies of others, and this one is its own edge.
+pub const EXTENSIONS: &[&str] = &["outbound"];
 
 /// How long registrations may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
