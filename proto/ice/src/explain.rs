@@ -137,6 +137,9 @@ pub struct PairReport {
     pub checks_received: u32,
     /// Round-trip time of the answered check.
     pub rtt: Option<Duration>,
+    /// Our candidate as the other side saw it, once a check was answered: behind a NAT another one
+    /// than `local`.
+    pub seen_as: Option<Candidate>,
 }
 
 /// What became of a pair.

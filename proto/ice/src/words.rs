@@ -13,6 +13,7 @@ use crate::{Candidate, CandidateKind};
 pub(crate) fn of(explanation: &Explanation) -> Vec<String> {
     let mut words = Vec::new();
     words.extend(explanation.reason.map(|reason| format!("No path: {reason}.")));
+    words.extend(explanation.pairs.iter().filter_map(|pair| chosen(explanation, pair)));
     words.push(effort(explanation));
     words.extend(hints(explanation));
     words.extend(explanation.sources.iter().filter_map(source));
@@ -23,6 +24,28 @@ pub(crate) fn of(explanation: &Explanation) -> Vec<String> {
         }),
     );
     words
+}
+
+/// The path of a component, and why it is this one.
+fn chosen(explanation: &Explanation, pair: &PairReport) -> Option<String> {
+    let PairReport { stream, component, local, remote, .. } = pair;
+    if pair.fate != Fate::Selected {
+        return None;
+    }
+    let better = explanation.pairs.iter().filter(|other| {
+        (other.stream, other.component) == (*stream, *component)
+            && other.priority > pair.priority
+            && !matches!(other.fate, Fate::Pruned(_))
+    });
+    let why = match better.count() {
+        0 => "no pair has a higher priority".to_owned(),
+        1 => "the one pair of higher priority did not work in time".to_owned(),
+        n => format!("{n} pairs of higher priority did not work in time"),
+    };
+    let local = pair.seen_as.as_ref().unwrap_or(local);
+    let rtt = pair.rtt.map(|rtt| format!(", {} ms there and back", rtt.as_millis()));
+    let rtt = rtt.unwrap_or_default();
+    Some(format!("Path of component {component}: {local} to {remote}{rtt}; {why}."))
 }
 
 fn effort(explanation: &Explanation) -> String {
@@ -114,14 +137,14 @@ fn bind_words(kind: &FailKind) -> &str {
 }
 
 fn pair(pair: &PairReport) -> String {
-    let PairReport { local, remote, fate, component, .. } = pair;
+    let PairReport { id, local, remote, fate, component, .. } = pair;
     let sent = match pair.checks_sent {
         0 => String::new(),
         1 => " (1 check)".to_owned(),
         n => format!(" ({n} checks)"),
     };
     format!(
-        "component {component}: {local} [{}] to {remote} [{}]: {fate}{sent}.",
+        "Pair {id}, component {component}: {local} [{}] to {remote} [{}]: {fate}{sent}.",
         local.origin, remote.origin
     )
 }
@@ -135,7 +158,7 @@ impl fmt::Display for Reason {
             }
             Self::NoPairs => f.write_str("no address of this side fits one of the other side"),
             Self::NoPairWorked { stream, component } => {
-                write!(f, "no pair of component {component} of stream {stream} worked")
+                write!(f, "no pair of addresses works (component {component} of stream {stream})")
             }
         }
     }

@@ -60,6 +60,8 @@ impl Agent {
 
     /// Takes a candidate that the other side told; its index if it is new.
     pub(super) fn take_remote(&mut self, stream: usize, candidate: Candidate) -> Option<usize> {
+        let (base, origin) = (candidate.endpoint, Origin::Signalled);
+        let candidate = Candidate { base, origin, ..candidate };
         let number = stream;
         let stream = self.streams.get_mut(stream)?;
         let known = stream.remote.iter().position(|known| {

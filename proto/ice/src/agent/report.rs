@@ -108,6 +108,7 @@ impl Agent {
             checks_sent: pair.checks_sent,
             checks_received: pair.checks_received,
             rtt: pair.rtt,
+            seen_as: pair.valid.and_then(|valid| stream.local.get(valid.local)).cloned(),
         })
     }
 }

@@ -122,6 +122,7 @@ fn unusable_candidates_are_named() {
         (Candidate { foundation: "f".repeat(33), ..good.clone() }, Ignored::Foundation),
     ] {
         world.agents[ALICE].add_remote(0, candidate.clone());
+        let candidate = Candidate { base: candidate.endpoint, ..candidate };
         let explanation = world.agents[ALICE].explain();
         assert_eq!(explanation.ignored.last(), Some(&(0, candidate, why)));
         assert!(explanation.pairs.is_empty());
@@ -159,4 +160,19 @@ fn a_nomination_that_fails_falls_back_to_another_pair() {
         world.agents[ALICE].way(0, 1).unwrap().remote.endpoint.ip(),
         world.addresses[BOB][1]
     );
+}
+
+#[test]
+fn a_path_says_why_it_is_this_one() {
+    let mut world = World::new(1);
+    for (side, v6) in [(ALICE, "2001:db8:a::1"), (BOB, "2001:db8:b::1")] {
+        world.addresses[side].insert(0, v6.parse().unwrap());
+        world.dead.push(v6.parse().unwrap());
+    }
+    world.start(1);
+    world.settle(Duration::from_secs(5));
+    let words = world.agents[ALICE].explain().words();
+    let says = "Path of component 1: host 198.51.100.1:5001 to host 203.0.113.1:5001, 40 ms there \
+                and back; the one pair of higher priority did not work in time.";
+    assert_eq!(words[0], says);
 }
