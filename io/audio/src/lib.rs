@@ -1,7 +1,14 @@
 //! Sound in files: WAV of any usual form in, 8 kHz out; and measures to compare what was heard.
 //!
-//! Calls speak 8 kHz, mono, 16 bits. [`wav::read`] brings a file there, whatever its rate and form;
-//! [`wav::write`] and [`wav::Recorder`] write it. [`compare`] says how alike two recordings are.
+//! Calls speak 8 kHz, mono, 16 bits.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`wav`] | [`wav::read`] brings a file there, whatever its rate and form; [`wav::write`] and [`wav::Recorder`] write it |
+//! | [`resample`](mod@resample) | another rate, with what it cannot carry taken out first |
+//! | [`compare`] | how alike two recordings are, and how much of a tone is in one |
+//! | [`defaults`] | limits and constants |
+//!
 //! Devices and other codecs are to come.
 //!
 //! ```no_run

@@ -22,7 +22,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `world` | [`World`]: building, running, looking |
+//! | `world`, `queue` | [`World`]: building, running, looking |
 //! | `node`, `link`, `prefix` | what a topology is made of, and routes |
 //! | `nat`, `firewall` | what stands in the way: [`NatSpec`], [`Preset`], [`Access`] |
 //! | `packet`, `wire`, `fragment` | packets as values and as bytes |

@@ -13,6 +13,7 @@
 //! | [`jitter_buffer`] | [`JitterBuffer`]: reordering and play-out on a clock of its own | |
 //! | [`conceal`] | [`Concealer`]: what is played where nothing came | after G.711 Appendix I |
 //! | [`quality`] | [`Quality`]: loss, jitter, delay and MOS by the E-model | ITU-T G.107 |
+//! | [`defaults`] | limits and times | |
 //!
 //! Not done yet: SRTP (RFC 3711), which will wrap what [`Session`] writes and reads; feedback
 //! packets (RFC 4585) and extended reports (RFC 3611), which are kept raw as

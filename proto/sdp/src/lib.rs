@@ -17,6 +17,7 @@
 //! | [`codec`] | static payload types, comparing and choosing codecs | RFC 3551 §6 |
 //! | [`offer_answer`] | what an answer and a later offer must keep to | RFC 3264 |
 //! | [`validate`] | what RFC 8866 forbids | RFC 8866 §5, §9 |
+//! | [`defaults`] | limits | |
 //!
 //! What is not here: key management (`a=crypto`, `a=fingerprint`, `a=setup`) and grouping stay raw
 //! attributes, read with [`Section::attribute`].

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-extern crate wayleave_netsim as netsim;
-
 mod capture;
 mod faults;
 mod links;

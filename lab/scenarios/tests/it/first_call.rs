@@ -2,7 +2,7 @@
 
 use audio::similarity;
 use phone::{EndReason, IceMode, Reason};
-use wayleave_scenarios::{Preset, Report, Spec, Who, run};
+use scenarios::{Preset, Report, Spec, Who, run};
 
 use crate::speaking;
 

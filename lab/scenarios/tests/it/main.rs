@@ -6,7 +6,7 @@ mod matrix;
 
 use std::sync::Arc;
 
-use wayleave_scenarios::Spec;
+use scenarios::Spec;
 
 /// So many seconds of a rising tone, which fits itself at one place only.
 fn voice(from_hz: f64, secs: u32) -> Arc<[i16]> {

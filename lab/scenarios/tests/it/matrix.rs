@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use wayleave_scenarios::topology::can_be_direct;
-use wayleave_scenarios::{Access, Preset, Report, Spec, Who, run};
+use scenarios::topology::can_be_direct;
+use scenarios::{Access, Preset, Report, Spec, Who, run};
 
 fn call(alice: Preset, bob: Preset) -> Report {
     let spec = Spec { alice: alice.into(), bob: bob.into(), ..Spec::default() };
@@ -35,6 +35,8 @@ fn every_pair_of_nats() {
             let report = call(alice, bob);
             let direct = can_be_direct(&Access::from(alice), &Access::from(bob));
             assert_eq!(report.connected(), direct, "{alice} calls {bob}");
+            let paths = [&report.alice.path, &report.bob.path];
+            assert!(paths.into_iter().flatten().all(|path| !path.relayed), "{alice} calls {bob}");
             let _ = writeln!(table, "{alice:<20} {bob:<20} {}", cell(&report));
         }
     }
