@@ -2,7 +2,6 @@
 //! 440 Hz is measured at both ends.
 
 use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +33,81 @@ enum Ice {
     On,
 }
 
-/// A running baresip that is registered and answers by itself.
+/// Where and how a call between our Alice and baresip's Bob is made.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    core: &'a Host,
+    alice: &'a Host,
+    bob: &'a Host,
+    core_ip: &'a str,
+    bob_ip: &'a str,
+    ice: Ice,
+    /// How baresip reaches the core: `udp` or `tcp`.
+    transport: &'a str,
+    talk: Duration,
+}
+
+impl<'a> Scene<'a> {
+    fn lan(lan: &'a Lan, ice: Ice) -> Self {
+        let Lan { core, alice, bob } = lan;
+        let (core_ip, bob_ip) = (Lan::CORE, Lan::BOB);
+        Self { core, alice, bob, core_ip, bob_ip, ice, transport: "udp", talk: TALK }
+    }
+
+    fn two_nats(net: &'a TwoNats) -> Self {
+        let TwoNats { core, alice, bob, .. } = net;
+        let (core_ip, bob_ip) = (TwoNats::CORE, TwoNats::BOB);
+        let (ice, talk) = (Ice::On, TALK_THROUGH_NATS);
+        Self { core, alice, bob, core_ip, bob_ip, ice, transport: "udp", talk }
+    }
+
+    fn core(&self) -> Core {
+        let core = Core::start(Some(self.core), &[self.core_ip], &[]);
+        core.add_users(&["alice", "bob"]);
+        core
+    }
+
+    /// Our phone, Alice's, that plays the tone.
+    fn phone(&self, verb: &[&str]) -> Phone {
+        let ice = if self.ice == Ice::On { "on" } else { "off" };
+        let phone = Phone::new(Some(self.alice), "alice", verb, self.core_ip);
+        phone.with(&["--ice", ice]).playing(|file| write_tone(file, TONE_HZ, 30))
+    }
+
+    /// Our phone calls baresip, and hangs up.
+    fn is_called(&self) {
+        let core = self.core();
+        let baresip = Baresip::start(self);
+        let target = format!("sip:{}", address("bob"));
+        let secs = format!("{}s", self.talk.as_secs());
+        let call = self.phone(&["call", &target]).with(&["--duration", &secs]).start().succeed();
+        assert_heard(&call, baresip.secs_heard());
+        core.stop();
+    }
+
+    /// baresip calls our phone, and hangs up.
+    fn calls(&self) {
+        let core = self.core();
+        let mut phone = self.phone(&["answer", "--once"]).start();
+        phone.event("registered");
+        let mut baresip = Baresip::start(self);
+        baresip.tell("dial", &format!("sip:{}", address("alice")));
+        baresip.process.wait_for("Call established");
+        thread::sleep(self.talk);
+        baresip.tell("hangup", "");
+        let theirs = baresip.secs_heard();
+        assert_heard(&phone.succeed(), theirs);
+        core.stop();
+    }
+}
+
+fn assert_heard(call: &Call, theirs: f64) {
+    let ours = secs_of_tone(&read(&call.heard), TONE_HZ);
+    assert!(ours >= HEARD_SECS, "we heard {ours} s of the tone");
+    assert!(theirs >= HEARD_SECS, "baresip heard {theirs} s of the tone");
+}
+
+/// Bob's baresip, running, registered, and answering by itself.
 struct Baresip<'a> {
     host: &'a Host,
     process: Process,
@@ -42,21 +115,23 @@ struct Baresip<'a> {
 }
 
 impl<'a> Baresip<'a> {
-    /// Starts one as `name` on `host`, whose address is `ip`, and waits until it is registered.
-    fn start(host: &'a Host, name: &str, ip: &str, core: &str, ice: Ice) -> Self {
+    /// Starts it and waits until it is registered.
+    fn start(scene: &Scene<'a>) -> Self {
+        let &Scene { bob: host, core_ip, bob_ip, transport, .. } = scene;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
         let config = include_str!("config")
-            .replace("@ADDRESS@", ip)
+            .replace("@ADDRESS@", bob_ip)
             .replace("@FOLDER@", path.to_str().expect("a plain path"));
-        let media = match ice {
+        let media = match scene.ice {
             Ice::Off => String::new(),
-            Ice::On => format!(";medianat=ice;stunserver=\"stun:{core}:5060\""),
+            Ice::On => format!(";medianat=ice;stunserver=\"stun:{core_ip}:5060\""),
         };
         let account = format!(
-            "<sip:{}>;auth_user={name};auth_pass={PASSWORD};outbound=\"sip:{core}:5060\";\
+            "<sip:{}>;auth_user=bob;auth_pass={PASSWORD};\
+             outbound=\"sip:{core_ip}:5060;transport={transport}\";\
              regint=60;answermode=auto;audio_codecs=PCMU/8000/1,PCMA/8000/1{media}\n",
-            address(name)
+            address("bob")
         );
         for (file, text) in [("config", config), ("accounts", account), ("contacts", String::new())]
         {
@@ -65,7 +140,7 @@ impl<'a> Baresip<'a> {
         write_tone(&path.join("tone.wav"), TONE_HZ, 30);
         let mut command = host.command("baresip");
         command.arg("-f").arg(path).args(["-4", "-s", "-v"]);
-        let mut process = Process::start(&format!("baresip {name}"), command);
+        let mut process = Process::start("baresip", command);
         process.wait_for("[1 binding]");
         Self { host, process, folder }
     }
@@ -90,90 +165,43 @@ impl<'a> Baresip<'a> {
     }
 }
 
-/// The flags that our phone takes for `ice`.
-fn flags(ice: Ice) -> [&'static str; 2] {
-    ["--ice", if ice == Ice::On { "on" } else { "off" }]
-}
-
-fn tone(path: &Path) {
-    write_tone(path, TONE_HZ, 30);
-}
-
-fn assert_heard(call: &Call, theirs: f64) {
-    let ours = secs_of_tone(&read(&call.heard), TONE_HZ);
-    assert!(ours >= HEARD_SECS, "we heard {ours} s of the tone");
-    assert!(theirs >= HEARD_SECS, "baresip heard {theirs} s of the tone");
-}
-
-/// Our phone calls baresip, and hangs up.
-fn is_called(
-    [core, alice, bob]: [&Host; 3],
-    [core_ip, bob_ip]: [&str; 2],
-    ice: Ice,
-    talk: Duration,
-) {
-    let running = Core::start(Some(core), &[core_ip], &[]);
-    running.add_users(&["alice", "bob"]);
-    let baresip = Baresip::start(bob, "bob", bob_ip, core_ip, ice);
-    let target = format!("sip:{}", address("bob"));
-    let secs = format!("{}s", talk.as_secs());
-    let phone = Phone::new(Some(alice), "alice", &["call", &target], core_ip);
-    let call = phone.with(&flags(ice)).with(&["--duration", &secs]).playing(tone).start().succeed();
-    assert_heard(&call, baresip.secs_heard());
-    running.stop();
-}
-
-/// baresip calls our phone, and hangs up.
-fn calls([core, alice, bob]: [&Host; 3], [core_ip, bob_ip]: [&str; 2], ice: Ice, talk: Duration) {
-    let running = Core::start(Some(core), &[core_ip], &[]);
-    running.add_users(&["alice", "bob"]);
-    let mut phone = Phone::new(Some(alice), "alice", &["answer", "--once"], core_ip)
-        .with(&flags(ice))
-        .playing(tone)
-        .start();
-    phone.event("registered");
-    let mut baresip = Baresip::start(bob, "bob", bob_ip, core_ip, ice);
-    baresip.tell("dial", &format!("sip:{}", address("alice")));
-    baresip.process.wait_for("Call established");
-    thread::sleep(talk);
-    baresip.tell("hangup", "");
-    let theirs = baresip.secs_heard();
-    assert_heard(&phone.succeed(), theirs);
-    running.stop();
-}
-
-fn on_a_lan(run: impl Fn([&Host; 3], [&str; 2], Ice, Duration), ice: Ice) {
-    if available(&["baresip", "ip"]) {
-        let lan = Lan::new();
-        run([&lan.core, &lan.alice, &lan.bob], [Lan::CORE, Lan::BOB], ice, TALK);
-    }
-}
-
 #[test]
 fn is_called_without_ice() {
-    on_a_lan(is_called, Ice::Off);
+    on_a_lan(Ice::Off, |scene| scene.is_called());
 }
 
 #[test]
 fn is_called_with_ice() {
-    on_a_lan(is_called, Ice::On);
+    on_a_lan(Ice::On, |scene| scene.is_called());
 }
 
 #[test]
 fn calls_without_ice() {
-    on_a_lan(calls, Ice::Off);
+    on_a_lan(Ice::Off, |scene| scene.calls());
 }
 
 #[test]
 fn calls_with_ice() {
-    on_a_lan(calls, Ice::On);
+    on_a_lan(Ice::On, |scene| scene.calls());
+}
+
+/// The core must find back over the connection that baresip registered on.
+#[test]
+fn is_called_over_tcp() {
+    on_a_lan(Ice::On, |scene| Scene { transport: "tcp", ..*scene }.is_called());
 }
 
 #[test]
 fn is_called_through_two_nats() {
     if available(&["baresip", "ip", "nft"]) {
         let net = TwoNats::new(Nat::PortRestricted, Nat::PortRestricted);
-        let hosts = [&net.core, &net.alice, &net.bob];
-        is_called(hosts, [TwoNats::CORE, TwoNats::BOB], Ice::On, TALK_THROUGH_NATS);
+        Scene::two_nats(&net).is_called();
+    }
+}
+
+fn on_a_lan(ice: Ice, run: impl Fn(&Scene<'_>)) {
+    if available(&["baresip", "ip"]) {
+        let lan = Lan::new();
+        run(&Scene::lan(&lan, ice));
     }
 }
