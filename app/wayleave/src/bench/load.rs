@@ -28,9 +28,20 @@ pub enum Progress {
     /// Operation `n` is done.
     Done(u64),
     /// Operation `n` was refused.
-    Refused(u64, String),
+    Refused(u64, Refusal),
     /// It answers nothing of ours.
     Foreign,
+}
+
+/// Why a server refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It wants another name or password.
+    #[error("the password was not accepted")]
+    Unauthorized,
+    /// It says so.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// How much load.
@@ -55,8 +66,8 @@ pub struct Outcome {
     pub repeated: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// The first refusal's words.
-    pub refusal: Option<String>,
+    /// The first refusal.
+    pub refusal: Option<Refusal>,
 }
 
 struct Slot {

@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
-use self::load::{Amount, Outcome, Workload};
+use self::load::{Amount, Outcome, Refusal, Workload};
 use crate::failure::{Exit, Failure};
+use crate::phone::args::password_in;
 use crate::ui::{self, Ui};
 
 /// Load a server and measure it.
@@ -75,9 +76,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
             measure("stun", &target, workload, ui)
         }
         What::Register { target, domain, user, users, password_file } => {
-            let text = std::fs::read_to_string(&password_file)
-                .with_context(|| format!("cannot read {}", password_file.display()))?;
-            let password = text.lines().next().unwrap_or_default().to_owned();
+            let password = password_in(&password_file)?;
             let users = register::Users { domain, prefix: user, count: users, password };
             let local = local_address(address(&target.server)?)?;
             let workload = register::Registrations::new(users, local, &mut entropy);
@@ -108,6 +107,10 @@ fn measure(
     let used = cpu()?.zip(before).map(|(after, before)| after.saturating_sub(before));
     tell(name, &outcome, used, ui);
     match (outcome.done, &outcome.refusal) {
+        (0, Some(Refusal::Unauthorized)) => {
+            let message = "the server did not accept the password";
+            Err(Failure::new(Exit::Authentication, "authentication", message))
+        }
         (0, Some(refusal)) => {
             Err(Failure::new(Exit::Failed, "refused", format!("the server refused: {refusal}")))
         }

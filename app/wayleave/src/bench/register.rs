@@ -1,6 +1,6 @@
 //! Registrations with digest: a REGISTER, its challenge, and the REGISTER that answers it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use sip::auth::{Covered, Login, answer};
 use sip::header::name;
 use sip::{Message, Response};
 
-use super::load::{Progress, Workload};
+use super::load::{Progress, Refusal, Workload};
 
 /// Whose registrations: users `PREFIX0` … `PREFIX(N-1)`, or the prefix alone when there is one.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Registrations {
     entropy: Entropy,
     run: String,
     /// Operations that were challenged: a second challenge means refusal.
-    challenged: BTreeMap<u64, ()>,
+    challenged: BTreeSet<u64>,
 }
 
 impl Registrations {
@@ -39,7 +39,7 @@ impl Registrations {
     pub fn new(users: Users, local: SocketAddr, entropy: &mut Entropy) -> Self {
         let run = entropy.token(12);
         let entropy = entropy.fork("bench.register");
-        Self { users, local, entropy, run, challenged: BTreeMap::new() }
+        Self { users, local, entropy, run, challenged: BTreeSet::new() }
     }
 
     fn user(&self, n: u64) -> String {
@@ -77,12 +77,12 @@ impl Registrations {
     }
 
     fn challenge(&mut self, n: u64, response: &Response, out: &mut Vec<u8>) -> Progress {
-        if self.challenged.insert(n, ()).is_some() {
+        if !self.challenged.insert(n) {
             // The first challenge again, for a request that was sent twice, or a refusal: the
             // second answer tells, and comes when it was one.
             let second = response.cseq().is_ok_and(|cseq| cseq.number > 1);
             return match second {
-                true => Progress::Refused(n, "the password was not accepted".to_owned()),
+                true => Progress::Refused(n, Refusal::Unauthorized),
                 false => Progress::Foreign,
             };
         }
@@ -98,7 +98,7 @@ impl Registrations {
                 out.extend(self.request(n, 2, Some((name::AUTHORIZATION, value))).bytes());
                 Progress::Next(n)
             }
-            Err(error) => Progress::Refused(n, error.to_string()),
+            Err(error) => Progress::Refused(n, Refusal::Other(error.to_string())),
         }
     }
 }
@@ -120,7 +120,10 @@ impl Workload for Registrations {
                 Progress::Done(n)
             }
             401 => self.challenge(n, &response, out),
-            code => Progress::Refused(n, format!("{code} {}", response.reason)),
+            code => {
+                let words = format!("{code} {}", response.reason);
+                Progress::Refused(n, Refusal::Other(words))
+            }
         }
     }
 }

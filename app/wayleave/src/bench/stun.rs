@@ -3,7 +3,7 @@
 use machine::Entropy;
 use stun::{Builder, Class, Message, Method, TransactionId};
 
-use super::load::{Progress, Workload};
+use super::load::{Progress, Refusal, Workload};
 
 /// Binding requests; the transaction id carries the operation's number.
 pub struct Bindings {
@@ -37,7 +37,10 @@ impl Workload for Bindings {
         }
         match (message.class(), message.reflexive_address()) {
             (Class::Success, Some(_)) => Progress::Done(number),
-            _ => Progress::Refused(number, "no mapped address in the answer".to_owned()),
+            _ => {
+                let words = "no mapped address in the answer".to_owned();
+                Progress::Refused(number, Refusal::Other(words))
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ fn draw_row(row: &Row, columns: usize) -> String {
             let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
             let length = (*until - *at).as_secs_f64();
             let label = format!(
-                "media {length:.1} s: {} of {} to the right, {} of {} to the left",
+                "media {length:.1} s: ► {} of {}, ◄ {} of {}",
                 forth.0, forth.1, back.0, back.1
             );
             let line = double(columns, left, right, &label);
@@ -143,6 +143,6 @@ mod tests {
         assert!(lines[1].contains("INVITE + SDP") && lines[1].contains("─►│"));
         assert!(lines[2].contains("│  ✗─") && !lines[2].contains('◄'));
         assert!(lines[3].contains("leads nowhere"));
-        assert!(lines[4].contains("390 of 400 to the right, 400 of 400 to the left"));
+        assert!(lines[4].contains("media 8.0 s: ► 390 of 400, ◄ 400 of 400"), "{text}");
     }
 }

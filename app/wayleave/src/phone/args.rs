@@ -1,10 +1,9 @@
 //! The flags that `call` and `answer` share, and what they mean.
 
 use std::net::ToSocketAddrs as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use machine::{Endpoint, Transport};
 use phone::{Account, Config, IceMode, Secret, Server, SipUri, Source, Uri};
@@ -128,9 +127,8 @@ impl Args {
         let (source, plays) = match &self.play {
             None => (Source::silence(), false),
             Some(path) => {
-                let samples = audio::wav::read(path)
-                    .with_context(|| format!("cannot play {}", path.display()))?;
-                (Source::once(samples), true)
+                let samples = audio::wav::read(path);
+                (Source::once(samples.map_err(|e| unreadable("play", path, &e))?), true)
             }
         };
         let password = self.password(&address)?;
@@ -183,10 +181,20 @@ impl Args {
         let Some(path) = &self.password_file else {
             return crate::user::ask_password(&address.to_string()).map(Secret::from);
         };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the password in {}", path.display()))?;
-        Ok(Secret::from(text.lines().next().unwrap_or_default()))
+        Ok(Secret::from(password_in(path)?))
     }
+}
+
+/// The first line of a file.
+pub fn password_in(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| unreadable("read the password in", path, &error))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A file that the command line names and that is of no use.
+pub fn unreadable(verb: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::usage(format!("cannot {verb} {}: {error}", path.display()))
 }
 
 /// `sip:alice@example.org`, or the same without `sip:`.

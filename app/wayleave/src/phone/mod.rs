@@ -1,7 +1,7 @@
 //! `wayleave call` and `wayleave answer`: the phone on real sockets.
 
 pub mod answer;
-mod args;
+pub mod args;
 pub mod call;
 mod line;
 mod record;

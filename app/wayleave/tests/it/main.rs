@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
+mod calls;
 mod command_line;
+mod demo;
+mod endings;
+mod pcap;
 mod program;
 mod replay;
 mod serve;
+mod sound;
+mod stub;

@@ -1,10 +1,16 @@
 //! Starting the program and reading what it prints.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// How long anything is waited for: far more than it takes on the slowest machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program with arguments, and with no configuration or data but those of the test.
 pub(crate) fn wayleave(args: &[&str], data: &Path) -> Command {
@@ -32,30 +38,133 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The program while it runs with `--json`; killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    events: Receiver<Value>,
+    said: Option<JoinHandle<String>>,
+    /// What came so far.
+    seen: Vec<Value>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    /// Everything it told.
+    pub(crate) events: Vec<Value>,
+    /// What it said to people.
+    pub(crate) said: String,
+}
+
+impl End {
+    /// The first event of this name.
+    pub(crate) fn event(&self, name: &str) -> &Value {
+        let found = self.events.iter().find(|event| event["event"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {self:#?}"))
+    }
+}
+
+impl Process {
+    pub(crate) fn start(args: &[&str], data: &Path) -> Self {
+        let mut child = wayleave(&[&["--json"], args].concat(), data).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut stderr = child.stderr.take().unwrap();
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // What is no JSON is told as such, and fails whoever waits.
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                let _ = sender.send(event);
+            }
+        });
+        let said = std::thread::spawn(move || {
+            let mut said = Vec::new();
+            let _ = stderr.read_to_end(&mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        Self { child, events, said: Some(said), seen: Vec::new() }
+    }
+
+    /// Waits for the next event of this name; others are passed over.
+    pub(crate) fn wait_for(&mut self, name: &str) -> Value {
+        loop {
+            let Ok(event) = self.events.recv_timeout(PATIENCE) else {
+                let _ = self.child.kill();
+                let said = self.said.take().map(|said| said.join().unwrap());
+                panic!("no {name}; told {:#?}; said {said:?}", self.seen);
+            };
+            assert_eq!(event["v"], 1, "{event}");
+            self.seen.push(event.clone());
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    /// Sends it a signal: `INT`, `TERM`, `KILL`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Sends it a signal and waits for its end; nothing more is read.
+    pub(crate) fn interrupt(&mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> End {
+        while let Ok(event) = self.events.recv_timeout(PATIENCE) {
+            assert_eq!(event["v"], 1, "{event}");
+            self.seen.push(event);
+        }
+        // Nothing more comes: either it has closed its stdout, or it hangs.
+        if let Err(std::sync::mpsc::TryRecvError::Empty) = self.events.try_recv() {
+            let _ = self.child.kill();
+        }
+        let code = self.child.wait().unwrap().code();
+        let said = self.said.take().unwrap().join().unwrap();
+        End { code, events: std::mem::take(&mut self.seen), said }
+    }
+
+    /// Sends it a signal and waits for its end.
+    pub(crate) fn stop(self, signal: &str) -> End {
+        self.signal(signal);
+        self.end()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A core that runs.
 pub(crate) struct Core {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+    pub(crate) process: Process,
     pub(crate) ready: Value,
 }
 
 impl Core {
     /// Starts a core on free ports of the loopback address; waits until it is ready.
     pub(crate) fn start(more: &[&str], data: &Path) -> Self {
-        let args = ["serve", "--json", "--ports", "auto", "--listen", "127.0.0.1"];
-        let mut child = wayleave(&[&args, more].concat(), data).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut core = Self { child, stdout, ready: Value::Null };
-        core.ready = core.event();
-        assert_eq!(core.ready["event"], "ready");
-        core
+        Self::at("127.0.0.1", more, data)
     }
 
-    /// The next event.
-    pub(crate) fn event(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+    /// Starts a core at an address; waits until it is ready.
+    pub(crate) fn at(listen: &str, more: &[&str], data: &Path) -> Self {
+        let args = ["serve", "--ports", "auto", "--listen", listen];
+        let mut process = Process::start(&[&args, more].concat(), data);
+        let ready = process.wait_for("ready");
+        Self { process, ready }
     }
 
     /// Where it listens.
@@ -65,11 +174,86 @@ impl Core {
         listed.iter().find(wanted).unwrap()["address"].as_str().unwrap().to_owned()
     }
 
-    /// Sends it a signal and waits for its end; its exit code and what it said on stderr.
-    pub(crate) fn stop(self, signal: &str) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let output = self.child.wait_with_output().unwrap();
-        (output.status.code(), stderr(&output))
+    /// Sends it a signal and waits for its end.
+    pub(crate) fn stop(self, signal: &str) -> End {
+        self.process.stop(signal)
     }
+}
+
+/// A core with accounts, and a folder for everything that a test leaves behind.
+pub(crate) struct Stage {
+    // Ends before its folder goes.
+    pub(crate) core: Core,
+    folder: tempfile::TempDir,
+}
+
+/// The password of every account on a [`Stage`].
+pub(crate) const PASSWORD: &str = "correct horse";
+
+impl Stage {
+    /// Alice has an account before the core starts; Bob gets his while it runs.
+    pub(crate) fn set() -> Self {
+        Self::at("127.0.0.1", &[])
+    }
+
+    pub(crate) fn at(listen: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        add("alice", folder.path());
+        let core = Core::at(listen, more, folder.path());
+        add("bob", folder.path());
+        std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        Self { core, folder }
+    }
+
+    /// Ends the core in peace, and starts it at this address.
+    pub(crate) fn restart(&mut self, listen: &str) {
+        assert!(self.core.process.interrupt("TERM").success());
+        self.core = Core::at(listen, &[], self.folder.path());
+    }
+
+    pub(crate) fn add(&self, user: &str) {
+        add(user, self.folder.path());
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts a phone: `call` or `answer` with its own arguments, and what every phone needs.
+    pub(crate) fn phone(&self, command: &[&str], user: &str, more: &[&str]) -> Process {
+        let server = self.core.address("sip", "udp");
+        self.phone_at(&server, command, user, more)
+    }
+
+    pub(crate) fn phone_at(
+        &self,
+        server: &str,
+        command: &[&str],
+        user: &str,
+        more: &[&str],
+    ) -> Process {
+        let password = self.file("password");
+        let address = format!("sip:{user}@localhost");
+        let account =
+            ["--as", &address, "--password-file", password.to_str().unwrap(), "--server", server];
+        Process::start(&[command, &account, more].concat(), self.folder.path())
+    }
+
+    /// Starts a phone that answers, and waits until it can be called.
+    pub(crate) fn answer(&self, user: &str, more: &[&str]) -> Process {
+        let mut phone = self.phone(&["answer"], user, more);
+        phone.wait_for("registered");
+        phone
+    }
+
+    /// Starts a phone that calls.
+    pub(crate) fn call(&self, target: &str, user: &str, more: &[&str]) -> Process {
+        self.phone(&["call", target], user, more)
+    }
+}
+
+fn add(user: &str, data: &Path) {
+    let address = format!("{user}@localhost");
+    let added = run(&["user", "add", &address, "--password-stdin"], data, PASSWORD);
+    assert!(added.status.success(), "{}", stderr(&added));
 }

@@ -28,7 +28,7 @@ fn a_journal_replays_byte_for_byte() {
     let local = stream.local_addr().unwrap().to_string();
     stream.write_all(register("TCP", &local, "").as_bytes()).unwrap();
     stream.read_exact(&mut [0; 12]).unwrap();
-    assert_eq!(core.stop("-TERM").0, Some(0));
+    assert_eq!(core.stop("TERM").code, Some(0));
 
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let core = || Config {

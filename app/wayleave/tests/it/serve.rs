@@ -57,8 +57,8 @@ fn sip_and_stun_answer_on_every_address() {
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"SIP/2.0 401 ");
 
-    let (code, said) = core.stop("-TERM");
-    assert_eq!(code, Some(0), "{said}");
+    let end = core.stop("TERM");
+    assert_eq!(end.code, Some(0), "{end:#?}");
 }
 
 #[test]
@@ -80,10 +80,9 @@ fn an_account_added_while_it_runs_can_register() {
     let answer = ask(&socket, &server, request.as_bytes());
     assert!(answer.starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&answer));
 
-    let registered = core.event();
-    assert_eq!(registered["event"], "registered");
+    let registered = core.process.wait_for("registered");
     assert_eq!(registered["address"], "alice@localhost");
-    assert_eq!(core.stop("-INT").0, Some(130));
+    assert_eq!(core.stop("INT").code, Some(130));
 }
 
 /// Alice's answer to a challenge (RFC 7616 §3.4.1).
