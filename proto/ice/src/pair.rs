@@ -89,15 +89,23 @@ pub(crate) fn priority(role: Role, local: u32, remote: u32) -> u64 {
 /// Whether two candidates can form a pair.
 ///
 //= RFC 8445 §6.1.2.2: same component and address family; IPv6 link-local only with link-local.
+///
+/// Loopback, too, only with loopback: a remote that names 127.0.0.1 must not aim our checks at other
+/// programs of this host.
 pub(crate) fn fits(local: &Candidate, remote: &Candidate) -> bool {
     local.component == remote.component
         && local.transport == remote.transport
         && local.base.is_ipv4() == remote.endpoint.is_ipv4()
         && is_link_local_v6(local.base.ip()) == is_link_local_v6(remote.endpoint.ip())
+        && is_loopback(local.base.ip()) == is_loopback(remote.endpoint.ip())
 }
 
 fn is_link_local_v6(ip: IpAddr) -> bool {
     ip.is_ipv6() && AddressClass::of(ip) == AddressClass::LinkLocal
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    AddressClass::of(ip) == AddressClass::Loopback
 }
 
 #[cfg(test)]
@@ -124,6 +132,8 @@ mod tests {
         assert!(!fits(&at(1, "10.0.0.1:1"), &at(1, "[2001:db8::1]:1")));
         assert!(!fits(&at(1, "[fe80::1]:1"), &at(1, "[2001:db8::1]:1")));
         assert!(fits(&at(1, "[fe80::1]:1"), &at(1, "[fe80::2]:1")));
+        assert!(!fits(&at(1, "10.0.0.1:1"), &at(1, "127.0.0.1:1")));
+        assert!(fits(&at(1, "[::1]:1"), &at(1, "[::1]:2")));
         assert!(fits(&at(1, "169.254.0.1:1"), &at(1, "10.0.0.1:1")));
     }
 }
