@@ -45,7 +45,8 @@ pub struct Phone {
     entropy: Entropy,
     next_call: u64,
     timers: Timers<Timer>,
-    listening: bool,
+    /// The families that sockets for signalling were asked for: IPv4, IPv6.
+    listening: [bool; 2],
     stage: Stage,
     scratch: Vec<u8>,
 }
@@ -125,7 +126,7 @@ impl Phone {
             entropy,
             next_call: 0,
             timers: Timers::new(),
-            listening: false,
+            listening: [false; 2],
             stage: Stage::Running,
             scratch: Vec::new(),
         }
@@ -272,18 +273,13 @@ impl Phone {
         }
     }
 
+    /// Opens a socket for each family that the host has, once.
     fn listen(&mut self, interfaces: &[Interface]) {
-        if std::mem::replace(&mut self.listening, true) {
-            return;
-        }
-        let has = |v4: bool| {
+        let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        for (any, listening) in any.into_iter().zip(&mut self.listening) {
             let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
-            addresses.any(|address| address.ip.is_ipv4() == v4)
-        };
-        for (v4, any) in
-            [(true, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (false, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
-        {
-            if has(v4) {
+            let has = addresses.any(|address| address.ip.is_ipv4() == any.is_ipv4());
+            if has && !std::mem::replace(listening, true) {
                 self.agent.listen(Transport::Udp, Endpoint::new(any, 0));
             }
         }
@@ -394,6 +390,7 @@ impl Phone {
             self.unregister(now);
         }
         if self.stage == Stage::Unregistering && self.unregistering.is_empty() {
+            self.end_calls(now);
             self.stage = Stage::Stopped;
             self.timers.cancel(&Timer::HangUp);
             self.timers.cancel(&Timer::Stop);
@@ -410,14 +407,12 @@ impl Phone {
         }
     }
 
-    /// Nobody answers: what is left ends here and now.
-    fn give_up(&mut self, now: Now) {
+    /// Ends the calls whose other side did not answer in time.
+    fn end_calls(&mut self, now: Now) {
         while let Some((_, session)) = self.sessions.pop_first() {
             let reason = EndReason::Signalling(ua::Reason::TimedOut);
             session.end(now, &mut self.connect, reason, By::Us, &mut self.events);
         }
-        self.unregistering.clear();
-        self.stage = Stage::Unregistering;
     }
 }
 
@@ -436,7 +431,10 @@ impl Machine for Phone {
             match timer {
                 Timer::HangUp if self.stage == Stage::HangingUp => self.unregister(now),
                 Timer::HangUp => {}
-                Timer::Stop => self.give_up(now),
+                Timer::Stop => {
+                    self.stage = Stage::Unregistering;
+                    self.unregistering.clear();
+                }
             }
         }
         self.agent.handle_timeout(now);

@@ -1,0 +1,9 @@
+//! Phones in the simulated internet, with a core and with a stranger who speaks bare SIP.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+mod calls;
+mod changes;
+mod ends;
+mod lab;
+mod registrations;
