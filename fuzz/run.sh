@@ -35,5 +35,5 @@ for target in "${targets[@]}"; do
     echo "$target failed. Replay it with fuzz/target/$host/release/$target FILE; once it is mended, keep the file in fuzz/seeds/$target/."
     exit 1
   fi
-  tail -n 2 "$log"
+  tail -n 1 "$log"
 done
