@@ -109,7 +109,8 @@ pub fn words(event: &Event) -> Option<String> {
         Event::Incoming { from, display_name, .. } => format!("{display_name} <{from}> calls"),
         Event::Ringing { .. } => "it rings".to_owned(),
         Event::Answered { codec, .. } => format!("answered; sound in {codec}"),
-        Event::Candidate { candidate, .. } => {
+        // RTCP's candidates say nothing new to people.
+        Event::Candidate { candidate, .. } if candidate.component == 1 => {
             format!("candidate {candidate} ({})", candidate.origin)
         }
         Event::Path { path, .. } => path_words(path),
@@ -117,6 +118,7 @@ pub fn words(event: &Event) -> Option<String> {
         Event::NoPath { explanation, .. } => explanation.words().join("\n  "),
         Event::Ended { reason, by, .. } => format!("call ended by {}: {reason}", by_name(*by)),
         Event::RemoteCandidates { .. }
+        | Event::Candidate { .. }
         | Event::Pair { .. }
         | Event::FirstMedia { .. }
         | Event::Heard { .. }

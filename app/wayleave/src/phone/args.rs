@@ -123,7 +123,8 @@ impl Args {
         self.refuse_unbuilt()?;
         let address = address(&self.address)?;
         let server = self.server.as_deref().map(server).transpose()?;
-        let stun_servers = self.stun.iter().map(|uri| stun(uri)).collect::<Result<_, _>>()?;
+        let stun_servers = self.stun.iter().map(|uri| stun(uri)).collect::<Result<Vec<_>, _>>()?;
+        let stun_servers = stun_servers.concat();
         let (source, plays) = match &self.play {
             None => (Source::silence(), false),
             Some(path) => {
@@ -235,13 +236,14 @@ fn server(text: &str) -> Result<Server, Failure> {
     if host.is_empty() { Err(bad()) } else { Ok(Server { host: host.to_owned(), port }) }
 }
 
-/// `stun:HOST[:PORT]`.
-fn stun(text: &str) -> Result<Endpoint, Failure> {
+/// `stun:HOST[:PORT]`: all its addresses, for each family asks its own.
+fn stun(text: &str) -> Result<Vec<Endpoint>, Failure> {
     let Server { host, port } = server(text.strip_prefix("stun:").unwrap_or(text))?;
     let found = (host.as_str(), port.unwrap_or(3478)).to_socket_addrs();
-    match found.ok().and_then(|mut found| found.next()) {
-        Some(address) => Ok(address.into()),
-        None => Err(Failure::new(
+    let found: Vec<Endpoint> = found.into_iter().flatten().map(Endpoint::from).collect();
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Failure::new(
             Exit::Unreachable,
             "stun",
             format!("the STUN server {host} is not found"),
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!(server("::1").unwrap().host, "::1");
         assert_eq!(server("core.test:5070").unwrap().host, "core.test");
         assert!(server("core.test:port").is_err() && server(":1").is_err());
-        assert_eq!(stun("stun:192.0.2.1").unwrap().port(), 3478);
+        assert_eq!(stun("stun:192.0.2.1").unwrap(), ["192.0.2.1:3478".parse().unwrap()]);
         assert!(stun("stun:").is_err());
     }
 

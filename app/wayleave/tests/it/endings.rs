@@ -200,6 +200,35 @@ fn a_peer_that_dies_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_call_without_a_path_is_explained() {
+    let stage = Stage::set();
+    let bob = Stub::register(&stage.core.address("sip", "udp"), "bob");
+    let alice = stage.call("bob@localhost", "alice", &[]);
+    let invite = bob.receive("INVITE ");
+    // Bob's only candidate is his own port of SIP, which answers no checks.
+    bob.respond_with(
+        &invite,
+        "200 OK",
+        &format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 0\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\n\
+         a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n\
+         a=candidate:1 1 UDP 2130706431 127.0.0.1 {port} typ host\r\n",
+            port = bob.port(),
+        ),
+    );
+    let bye = bob.receive("BYE ");
+    bob.respond(&bye, "200 OK");
+    let alice = alice.end();
+    assert_eq!(alice.code, Some(15), "{alice:#?}");
+    assert_eq!(error(&alice).0, "media");
+    let explained = alice.event("explain");
+    assert_eq!(explained["verdict"], "There is no path for the media.");
+    assert!(!explained["remedies"].as_array().unwrap().is_empty());
+    assert!(alice.said.contains("would help"), "{}", alice.said);
+}
+
+#[test]
 fn what_is_not_built_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let call = |more: &[&str]| {

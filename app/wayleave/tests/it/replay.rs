@@ -5,10 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 
 use machine::Entropy;
-use machine::journal::replay;
+use machine::journal::{ReplayError, replay};
 use server::{Config, Server};
 
-use crate::program::{Core, run};
+use crate::program::{Core, Stage, run};
 use crate::serve::{BINDING, ask, register};
 
 #[test]
@@ -30,13 +30,38 @@ fn a_journal_replays_byte_for_byte() {
     stream.read_exact(&mut [0; 12]).unwrap();
     assert_eq!(core.stop("TERM").code, Some(0));
 
+    let journal = fs::read(&journal).unwrap();
+    assert!(replayed(&journal, 7).unwrap() > 6, "too few steps for what happened");
+    assert!(replayed(&journal, 8).is_err());
+}
+
+#[test]
+fn whole_calls_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let recorded = ["--journal", journal.to_str().unwrap(), "--seed", "7"];
+    let mut stage = Stage::at("127.0.0.1", &recorded);
+    let bob = stage.answer("bob", &[]);
+    for transport in ["udp", "tcp"] {
+        let flags = ["--transport", transport, "--duration", "300ms"];
+        let alice = stage.call("bob@localhost", "alice", &flags).end();
+        assert_eq!(alice.code, Some(0), "{alice:#?}");
+    }
+    let nobody = stage.call("nobody@localhost", "alice", &["--transport", "tcp"]).end();
+    assert_eq!(nobody.code, Some(14), "{nobody:#?}");
+    assert_eq!(bob.stop("INT").code, Some(130));
+    assert!(stage.core.process.interrupt("TERM").success());
+
+    let journal = fs::read(&journal).unwrap();
+    assert!(replayed(&journal, 7).unwrap() > 50, "too few steps for what happened");
+}
+
+/// The number of steps, if a core like the recorded one does the same at each.
+fn replayed(journal: &[u8], seed: u64) -> Result<usize, ReplayError> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let core = || Config {
+    let config = Config {
         listeners: Config::listeners_at(ip, true).to_vec(),
         ..Config::new("localhost", [])
     };
-    let journal = fs::read(&journal).unwrap();
-    let steps = replay(&journal, &mut Server::new(core(), &Entropy::seeded(7))).unwrap();
-    assert!(steps > 6, "{steps} steps are too few for what happened");
-    assert!(replay(&journal, &mut Server::new(core(), &Entropy::seeded(8))).is_err());
+    replay(journal, &mut Server::new(config, &Entropy::seeded(seed)))
 }

@@ -38,6 +38,11 @@ impl Stub {
 
     /// Answers a request.
     pub(crate) fn respond(&self, request: &str, status: &str) {
+        self.respond_with(request, status, "");
+    }
+
+    /// Answers a request with a session description, if it is not empty.
+    pub(crate) fn respond_with(&self, request: &str, status: &str, body: &str) {
         let mut response = format!("SIP/2.0 {status}\r\n");
         for line in request.lines().take_while(|line| !line.is_empty()) {
             let name = line.split(':').next().unwrap().to_ascii_lowercase();
@@ -50,7 +55,13 @@ impl Stub {
             }
         }
         let contact = format!("Contact: <sip:{}@{}>\r\n", self.user, self.local());
-        self.send(&(response + &contact + "Content-Length: 0\r\n\r\n"));
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let length = format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len());
+        self.send(&(response + &contact + &length));
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
     }
 
     fn local(&self) -> String {
