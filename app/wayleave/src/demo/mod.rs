@@ -23,7 +23,7 @@ use scenarios::{Access, Report, Spec, What, Who, run as simulate};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
-use crate::phone::args::unreadable;
+use crate::phone::args::unusable;
 use crate::ui::{self, Ui};
 use crate::{events, explain};
 
@@ -106,7 +106,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
 fn spec(args: &Args) -> Result<Spec, Failure> {
     let voice = |bytes: &[u8]| audio::wav::decode(bytes).context("a built-in voice is broken");
     let alice_says = match &args.play {
-        Some(path) => audio::wav::read(path).map_err(|error| unreadable("play", path, &error))?,
+        Some(path) => audio::wav::read(path).map_err(|error| unusable("play", path, &error))?,
         None => voice(ALICE)?,
     };
     let rtt = Duration::from_millis(args.rtt);

@@ -26,11 +26,11 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let setup = args.phone.setup(ui)?;
     signal::block_on(async {
         let source = setup.source.clone();
+        let tape = Tape::new(args.phone.record.clone())?;
         let mut line = Line::open(setup, ui).await?;
         if !ui.is_json() {
             ui.say("waiting for calls; Ctrl-C ends");
         }
-        let tape = Tape::new(args.phone.record.clone());
         let (current, result) = (None, Ok(()));
         let mut desk = Desk { args: &args, source, tape, current, result };
         let served = desk.serve(&mut line, ui).await;

@@ -129,7 +129,7 @@ impl Args {
             None => (Source::silence(), false),
             Some(path) => {
                 let samples = audio::wav::read(path);
-                (Source::once(samples.map_err(|e| unreadable("play", path, &e))?), true)
+                (Source::once(samples.map_err(|e| unusable("play", path, &e))?), true)
             }
         };
         let password = self.password(&address)?;
@@ -189,12 +189,12 @@ impl Args {
 /// The first line of a file.
 pub fn password_in(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| unreadable("read the password in", path, &error))?;
+    let text = text.map_err(|error| unusable("read the password in", path, &error))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// A file that the command line names and that is of no use.
-pub fn unreadable(verb: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
+pub fn unusable(verb: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("cannot {verb} {}: {error}", path.display()))
 }
 

@@ -33,8 +33,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let setup = args.phone.setup(ui)?;
     signal::block_on(async {
         let (source, plays) = (setup.source.clone(), setup.plays);
-        let mut tape = Tape::new(args.phone.record.clone());
-        tape.begin()?;
+        let tape = Tape::new(args.phone.record.clone())?;
         let mut line = Line::open(setup, ui).await?;
         let mut conversation = Conversation::new(tape, plays, &args.phone);
         let held = conversation.hold(&mut line, target.clone(), source).await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use audio::wav::Recorder;
 
+use super::args::unusable;
 use crate::failure::Failure;
 
 /// Writes each call's sound into a file: the first into the one that was named, later ones beside
@@ -17,20 +18,23 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Writes to `path`, or nowhere.
-    pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, calls: 0, recorder: None }
+    /// Writes to `path`, or nowhere. The first file is made at once: whoever named a place that
+    /// cannot be written to hears so before anybody speaks.
+    pub fn new(path: Option<PathBuf>) -> Result<Self, Failure> {
+        let mut tape = Self { path, calls: 0, recorder: None };
+        tape.begin()?;
+        Ok(tape)
     }
 
-    /// Begins the file of a call.
+    /// Begins the file of a call, unless that was done.
     pub fn begin(&mut self) -> Result<(), Failure> {
-        self.end()?;
-        let Some(path) = &self.path else { return Ok(()) };
+        let Some(path) = self.path.as_ref().filter(|_| self.recorder.is_none()) else {
+            return Ok(());
+        };
         self.calls += 1;
         let path = numbered(path, self.calls);
-        let recorder = Recorder::create(&path)
-            .with_context(|| format!("cannot record into {}", path.display()))?;
-        self.recorder = Some(recorder);
+        let recorder = Recorder::create(&path);
+        self.recorder = Some(recorder.map_err(|error| unusable("record into", &path, &error))?);
         Ok(())
     }
 

@@ -274,9 +274,19 @@ fn wrong_usage() {
         let error = crate::program::events(&refused).remove(0);
         assert_eq!((&error["event"], &error["kind"]), (&"error".into(), &"usage".into()));
     }
-    let missing = ["--password-file", "/nowhere"];
-    let args = ["--json", "call", "bob@localhost", "--as", "alice@localhost"];
-    let failed = run(&[&args, &missing as &[&str]].concat(), folder.path(), "");
-    assert_eq!(failed.status.code(), Some(2), "{}", stderr(&failed));
-    assert!(stderr(&failed).contains("/nowhere"));
+    std::fs::write(folder.path().join("password"), "secret").unwrap();
+    let password = folder.path().join("password");
+    let password = ["--password-file", password.to_str().unwrap()];
+    for more in [
+        &["--password-file", "/nowhere"] as &[&str],
+        &[&password as &[&str], &["--play", "/nowhere.wav"]].concat(),
+        &[&password as &[&str], &["--record", "/nowhere/heard.wav"]].concat(),
+    ] {
+        for command in [&["call", "bob@localhost"] as &[&str], &["answer"]] {
+            let args = [&["--json"], command, &["--as", "alice@localhost"], more].concat();
+            let refused = run(&args, folder.path(), "");
+            assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+            assert!(stderr(&refused).contains("/nowhere"), "{}", stderr(&refused));
+        }
+    }
 }
