@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::Error;
 use crate::defaults::BUSY_TIMEOUT;
@@ -57,6 +58,8 @@ pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Er
     connection.pragma_update(None, "journal_mode", "WAL").map_err(foreign)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Without this SQLite may compile a statement again for each value that is bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     migrate(connection, path)
 }
 

@@ -6,11 +6,16 @@
 mod typed;
 
 use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 
 use crate::header::name;
 use crate::text;
 
 pub use self::typed::HeaderError;
+
+/// Room that most messages do not outgrow: fields, and bytes of a value that is put together.
+const USUAL_FIELDS: usize = 16;
+const USUAL_VALUE_BYTES: usize = 128;
 
 /// One header field.
 #[derive(Clone, Debug)]
@@ -92,6 +97,19 @@ impl Headers {
         Self(Vec::new())
     }
 
+    /// No fields yet, and room for those of most messages.
+    pub(crate) fn with_room() -> Self {
+        Self(Vec::with_capacity(USUAL_FIELDS))
+    }
+
+    /// How many bytes the fields are about, as they go onto the wire.
+    pub(crate) fn wire_len(&self) -> usize {
+        self.0
+            .iter()
+            .map(|h| h.raw.as_ref().map_or(h.name.len() + h.value.len() + 4, |r| r.len()))
+            .sum()
+    }
+
     /// The value of the first field called `name`, as one text.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
@@ -124,21 +142,21 @@ impl Headers {
     }
 
     /// Appends a field.
-    pub fn push(&mut self, name: &str, value: impl ToString) {
-        self.0.push(Header::new(name, value.to_string()));
+    pub fn push(&mut self, name: &str, value: impl Display) {
+        self.0.push(Header::new(name, written(value)));
     }
 
     /// Puts a field before the first of its name, or before all others if it is the first: what a
     /// proxy does with Via and Record-Route.
-    pub fn push_front(&mut self, name: &str, value: impl ToString) {
-        let header = Header::new(name, value.to_string());
+    pub fn push_front(&mut self, name: &str, value: impl Display) {
+        let header = Header::new(name, written(value));
         let at = self.0.iter().position(|h| h.is(&header.name)).unwrap_or(0);
         self.0.insert(at, header);
     }
 
     /// Makes `value` the only one of `name`, where the first stood or at the end.
-    pub fn set(&mut self, name: &str, value: impl ToString) {
-        let header = Header::new(name, value.to_string());
+    pub fn set(&mut self, name: &str, value: impl Display) {
+        let header = Header::new(name, written(value));
         let Some(at) = self.0.iter().position(|h| h.is(&header.name)) else {
             return self.0.push(header);
         };
@@ -161,8 +179,8 @@ impl Headers {
 
     /// Replaces the first element of the list of `name` and returns the old one; without one,
     /// nothing happens.
-    pub fn replace_first(&mut self, name: &str, value: impl ToString) -> Option<String> {
-        self.change_first(name, Some(value.to_string()))
+    pub fn replace_first(&mut self, name: &str, value: impl Display) -> Option<String> {
+        self.change_first(name, Some(written(value)))
     }
 
     /// Appends copies of all fields of `other` called `name`.
@@ -211,6 +229,13 @@ impl Headers {
         }
         Some(old)
     }
+}
+
+/// The text of `value`, which grows once at most where values are of the usual size.
+fn written(value: impl Display) -> String {
+    let mut text = String::with_capacity(USUAL_VALUE_BYTES);
+    write!(text, "{value}").expect("a String takes what is written");
+    text
 }
 
 #[cfg(test)]

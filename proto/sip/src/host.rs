@@ -44,7 +44,7 @@ impl Host {
     /// Whether both are the same host.
     #[must_use]
     pub fn is_equivalent(&self, other: &Self) -> bool {
-        self.canonical() == other.canonical()
+        self.0 == other.0 || self.canonical() == other.canonical()
     }
 
     /// Reads `host[:port]`, white space around the colon allowed as Via allows it.

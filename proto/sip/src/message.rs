@@ -1,11 +1,16 @@
 //! Requests and responses (RFC 3261 §7).
 
+use std::fmt::Display;
+
 use crate::header::{CSeq, Contact, Contacts, NameAddr, Route, Via, name};
 use crate::headers::{HeaderError, Headers};
 use crate::method::Method;
 use crate::parse::{Flaw, ParseError};
 use crate::status::Status;
 use crate::uri::Uri;
+
+/// Room for a start line of the usual length, a Content-Length and the empty line.
+const START_LINE_BYTES: usize = 128;
 
 /// The protocol version of a start line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +114,7 @@ impl Request {
     /// [`Response::set_to_tag`].
     #[must_use]
     pub fn response(&self, status: Status) -> Response {
-        let mut response = Response::new(status);
+        let mut response = Response { headers: Headers::with_room(), ..Response::new(status) };
         //= RFC 3261 §8.2.6.2: From, Call-ID, CSeq and To equal the request's, and so does the
         //  list of Via values, in its order.
         for field in [name::VIA, name::FROM, name::TO, name::CALL_ID, name::CSEQ] {
@@ -164,7 +169,7 @@ macro_rules! common {
         impl $message {
             /// With this field at the end.
             #[must_use]
-            pub fn with_header(mut self, name: &str, value: impl ToString) -> Self {
+            pub fn with_header(mut self, name: &str, value: impl Display) -> Self {
                 self.headers.push(name, value);
                 self
             }
@@ -264,7 +269,9 @@ macro_rules! common {
             /// The bytes for the wire.
             #[must_use]
             pub fn to_bytes(&self) -> Vec<u8> {
-                let mut buf = Vec::with_capacity(512 + self.body.len());
+                let mut buf = Vec::with_capacity(
+                    START_LINE_BYTES + self.headers.wire_len() + self.body.len(),
+                );
                 self.write_to(&mut buf);
                 buf
             }

@@ -3,6 +3,8 @@
 //! What is against the grammar and yet can be stepped over is noted as the message's [`Flaw`]; the
 //! validator answers it. Values of header fields are not looked at here.
 
+use std::borrow::Cow;
+
 use crate::header::name;
 use crate::headers::{Header, Headers};
 use crate::message::{Message, Request, Response, Version};
@@ -77,8 +79,14 @@ fn body<'a>(headers: &Headers, rest: &'a [u8]) -> &'a [u8] {
 
 /// A line without its end, and what follows.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.windows(2).position(|w| w == b"\r\n")?;
-    Some((bytes.get(..end)?, bytes.get(end + 2..)?))
+    let mut from = 0;
+    loop {
+        let end = from + bytes.get(from..)?.iter().position(|&b| b == b'\r')?;
+        match bytes.get(end + 1..)?.split_first() {
+            Some((b'\n', rest)) => return Some((bytes.get(..end)?, rest)),
+            _ => from = end + 1,
+        }
+    }
 }
 
 fn start_line(line: &str) -> Result<Message, ParseError> {
@@ -123,7 +131,7 @@ fn sip_version(text: &str) -> Option<Version> {
 
 /// Reads fields up to the empty line.
 fn header_section(mut bytes: &[u8]) -> (Headers, Option<Flaw>) {
-    let (mut headers, mut flaw) = (Headers::new(), None);
+    let (mut headers, mut flaw) = (Headers::with_room(), None);
     while let Some((raw, rest)) = field_lines(bytes) {
         bytes = rest;
         if raw == b"\r\n" {
@@ -157,7 +165,7 @@ pub(crate) fn field_lines(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn field(raw: &[u8]) -> Option<(Header, Option<Flaw>)> {
     let (name, value) = name_and_value(raw)?;
     let value = unfold(value);
-    let stray = value.contains(&b'\r') || value.contains(&b'\n');
+    let stray = value.iter().any(|b| matches!(b, b'\r' | b'\n'));
     let flaw = stray.then_some(Flaw::LineEnd);
     // Names in other character sets are common, and harmless: the field's own text is kept.
     let value = String::from_utf8_lossy(&value);
@@ -173,8 +181,11 @@ pub(crate) fn name_and_value(raw: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// Joins continued lines: a line end and the white space around it become one space.
-fn unfold(value: &[u8]) -> Vec<u8> {
+fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.strip_suffix(b"\r\n").unwrap_or(value);
+    if split_line(value).is_none() {
+        return Cow::Borrowed(value);
+    }
     let mut joined = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((line, tail)) = split_line(rest) {
@@ -183,7 +194,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
         rest = tail.trim_ascii_start();
     }
     joined.extend_from_slice(rest);
-    joined
+    Cow::Owned(joined)
 }
 
 /// Whether a raw field is `wanted`, in long or compact form: its value, trimmed.

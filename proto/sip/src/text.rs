@@ -16,7 +16,11 @@ pub(crate) fn is_token(text: &str) -> bool {
 
 /// `text` without white space around it.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let bytes = text.as_bytes();
+    let Some(start) = bytes.iter().position(|byte| !space(byte)) else { return "" };
+    let end = bytes.iter().rposition(|byte| !space(byte)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or(text)
 }
 
 /// Where `wanted` first stands outside of quotes and angle brackets.

@@ -6,7 +6,7 @@
 //! Proxy-Require, a server also [`scheme`] and [`extensions`] of Require.
 
 use crate::defaults;
-use crate::header::{Via, name};
+use crate::header::{CSeq, Via, name};
 use crate::headers::{HeaderError, Headers};
 use crate::message::{Request, Response, Version};
 use crate::method::Method;
@@ -110,9 +110,8 @@ pub fn request_within(request: &Request, limits: &Limits) -> Result<(), Invalid>
         return Err(Invalid::broken(flaw));
     }
     request_uri(request)?;
-    essentials(&request.headers)?;
+    let cseq = essentials(&request.headers)?;
     body_length(&request.headers, &request.body)?;
-    let cseq = request.cseq()?;
     //= RFC 3261 §8.1.1.5: the method of CSeq is the request's; its number is below 2^31.
     if cseq.method != request.method {
         return Err(Invalid::broken("CSeq is of another method"));
@@ -221,11 +220,15 @@ pub fn loop_mark(request: &Request) -> String {
 /// # Errors
 /// 482.
 pub fn loops(request: &Request, ours: impl Fn(&Via) -> bool) -> Result<(), Invalid> {
-    let mark = loop_mark(request);
-    let here = |via: &Via| ours(via) && via.branch().is_some_and(|b| b.ends_with(&mark));
     let vias = request.headers.list(name::VIA).filter_map(|item| item.parse().ok());
+    let mut visits = vias.take(usize::from(u8::MAX)).filter(ours).peekable();
+    // Most requests have not been here, and need no mark.
+    if visits.peek().is_none() {
+        return Ok(());
+    }
+    let mark = loop_mark(request);
     //= RFC 3261 §16.3 step 4: a request that looped earns a 482.
-    if vias.take(usize::from(u8::MAX)).any(|via| here(&via)) {
+    if visits.any(|via| via.branch().is_some_and(|branch| branch.ends_with(&mark))) {
         return Err(Invalid::new(Status::LOOP_DETECTED, Status::LOOP_DETECTED.reason()));
     }
     Ok(())
@@ -265,15 +268,15 @@ fn request_uri(request: &Request) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn essentials(headers: &Headers) -> Result<(), Invalid> {
+/// Finds the fields that every request has; gives CSeq.
+fn essentials(headers: &Headers) -> Result<CSeq, Invalid> {
     //= RFC 3261 §8.1.1: a request has at least To, From, CSeq, Call-ID, Max-Forwards and Via;
     //  without Max-Forwards, those of RFC 2543 are let pass (§16.3 step 3).
     headers.via()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
-    headers.cseq()?;
-    Ok(())
+    Ok(headers.cseq()?)
 }
 
 fn body_length(headers: &Headers, body: &[u8]) -> Result<(), Invalid> {

@@ -14,6 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Questions that are answered together at most, what there is to keep in one transaction.
 const BATCH_MAX: usize = 256;
 
+/// About what a binding takes in the form that it is kept in.
+const BINDING_BYTES: usize = 512;
+
 /// Hears the core's events, and has its questions answered out of the store.
 pub struct Owner {
     events: mpsc::UnboundedSender<Event>,
@@ -136,8 +139,11 @@ fn save(store: &Store, questions: &[Question]) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for question in questions {
         if let Question::SaveBindings(SavedAddress { address, bindings }) = question {
-            let state =
-                if bindings.is_empty() { Vec::new() } else { serde_json::to_vec(bindings)? };
+            let mut state = Vec::new();
+            if !bindings.is_empty() {
+                state.reserve(BINDING_BYTES * bindings.len());
+                serde_json::to_writer(&mut state, bindings)?;
+            }
             let expires_secs =
                 bindings.iter().map(|b| b.expires_unix_secs).max().unwrap_or_default();
             rows.push(Binding { aor: address.clone(), state, expires_secs });

@@ -46,7 +46,6 @@ pub struct Authenticator {
     config: Config,
     nonces: Nonces,
     replay: Replay,
-    tags: Entropy,
 }
 
 /// What a request shows before any key is looked up.
@@ -88,14 +87,14 @@ impl Authenticator {
     /// An authenticator with a key of its own out of `entropy`.
     #[must_use]
     pub fn new(config: Config, entropy: Entropy) -> Self {
-        let tags = entropy.fork("tags");
         let nonces = Nonces::new(config.nonce_lifetime, entropy);
         let replay = Replay::new(config.max_nonces);
-        Self { config, nonces, replay, tags }
+        Self { config, nonces, replay }
     }
 
     /// A 401 or 407 to `request`, a challenge for each algorithm. `stale` says that only the
-    /// nonce was at fault, so that the client asks nobody for the password.
+    /// nonce was at fault, so that the client asks nobody for the password. The tag of To is the
+    /// caller's to set.
     #[must_use]
     pub fn challenge(
         &mut self,
@@ -106,7 +105,6 @@ impl Authenticator {
         stale: bool,
     ) -> Response {
         let mut response = request.response(side.status());
-        response.set_to_tag(&self.tags.token(defaults::TAG_CHARS));
         let nonce = self.nonces.make(now, realm.as_bytes());
         //= RFC 8760 §2.3: one field for each algorithm, the preferred one on top.
         for hash in &self.config.algorithms {

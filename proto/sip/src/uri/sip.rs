@@ -136,11 +136,15 @@ impl SipUri {
     /// Comparison by RFC 3261 §19.1.4.
     #[must_use]
     pub fn is_equivalent(&self, other: &Self) -> bool {
+        // The same text is what is compared most, and needs no other form.
+        if self == other {
+            return true;
+        }
         let userinfo = |text: &Option<String>| text.as_deref().map(text::normal_escapes);
         self.secure == other.secure
             && userinfo(&self.user) == userinfo(&other.user)
             && userinfo(&self.password) == userinfo(&other.password)
-            && self.host.canonical() == other.host.canonical()
+            && self.host.is_equivalent(&other.host)
             && self.port == other.port
             && params_match(&self.params, &other.params)
             && header_set(self) == header_set(other)
