@@ -62,7 +62,7 @@ impl<'a> Scene<'a> {
     }
 
     fn core(&self) -> Core {
-        let core = Core::start(Some(self.core), &[self.core_ip], &[]);
+        let core = Core::start(self.core, self.core_ip);
         core.add_users(&["alice", "bob"]);
         core
     }
@@ -70,7 +70,7 @@ impl<'a> Scene<'a> {
     /// Our phone, Alice's, that plays the tone.
     fn phone(&self, verb: &[&str]) -> Phone {
         let ice = if self.ice == Ice::On { "on" } else { "off" };
-        let phone = Phone::new(Some(self.alice), "alice", verb, self.core_ip);
+        let phone = Phone::new(self.alice, "alice", verb, self.core_ip);
         phone.with(&["--ice", ice]).playing(|file| write_tone(file, TONE_HZ, 30))
     }
 

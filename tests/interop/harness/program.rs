@@ -42,23 +42,18 @@ pub(crate) fn wayleave(host: Option<&Host>) -> Command {
 pub(crate) struct Core {
     process: Process,
     data: TempDir,
-    /// What its `ready` event said.
-    ready: Value,
 }
 
 impl Core {
-    /// Starts a core that listens on `addresses` and waits until it is ready.
-    pub(crate) fn start(host: Option<&Host>, addresses: &[&str], more: &[&str]) -> Self {
+    /// Starts a core on `host` that listens on `address`, and waits until it is ready.
+    pub(crate) fn start(host: &Host, address: &str) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let mut command = wayleave(host);
-        command.args(["serve", "--json", "--domain", DOMAIN, "--data"]).arg(data.path());
-        for address in addresses {
-            command.args(["--listen", address]);
-        }
-        command.args(more);
+        let mut command = wayleave(Some(host));
+        command.args(["serve", "--json", "--domain", DOMAIN, "--listen", address]);
+        command.arg("--data").arg(data.path());
         let mut process = Process::start("serve", command);
-        let ready = wait_for_event(&mut process, "ready");
-        Self { process, data, ready }
+        wait_for_event(&mut process, "ready");
+        Self { process, data }
     }
 
     /// Adds accounts while the core runs; everybody has the same password.
@@ -69,15 +64,6 @@ impl Core {
             command.arg(self.data.path());
             Process::start_with("user add", command, &format!("{PASSWORD}\n")).succeed();
         }
-    }
-
-    /// Where it listens for `service` over `transport`, as its `ready` event says.
-    pub(crate) fn address(&self, service: &str, transport: &str) -> String {
-        let listed = self.ready["addresses"].as_array().expect("a list of addresses");
-        let mut listed = listed.iter();
-        let found = listed.find(|at| at["service"] == service && at["transport"] == transport);
-        let found = found.and_then(|at| at["address"].as_str());
-        found.unwrap_or_else(|| panic!("not ready for {service}: {}", self.ready)).to_owned()
     }
 
     /// Ends the core as an operator would, and fails unless it ends well.
@@ -102,11 +88,11 @@ pub(crate) struct Phone {
 
 impl Phone {
     /// `verb` is `call TARGET` or `answer`; the account is `name`'s on the core at `server`.
-    pub(crate) fn new(host: Option<&Host>, name: &str, verb: &[&str], server: &str) -> Self {
+    pub(crate) fn new(host: &Host, name: &str, verb: &[&str], server: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).expect("a file");
-        let mut command = wayleave(host);
+        let mut command = wayleave(Some(host));
         command.args(verb).args(["--json", "--as", &format!("sip:{}", address(name))]);
         command.args(["--server", server, "--password-file"]).arg(password);
         command.arg("--record").arg(folder.path().join("heard.wav"));

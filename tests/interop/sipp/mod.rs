@@ -52,7 +52,7 @@ impl Sipp<'_> {
 /// Bob registers, Alice calls him, talks for a second and hangs up.
 fn call_through_the_core(transport: &str, [core_ip, alice_ip, bob_ip]: [&str; 3]) {
     let lan = Lan::new();
-    let core = Core::start(Some(&lan.core), &[core_ip], &[]);
+    let core = Core::start(&lan.core, core_ip);
     core.add_users(&["alice", "bob"]);
     let remote = at(core_ip, 5060);
     let bob = |port| Sipp { host: &lan.bob, ip: bob_ip, port, transport };
