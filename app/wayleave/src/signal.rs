@@ -15,26 +15,29 @@ pub enum Signal {
     Terminate,
 }
 
-/// Waits until the process is told to stop. From then on a second Ctrl-C ends it at once.
-pub async fn stop() -> std::io::Result<Signal> {
+/// Comes when the process is told to stop; what comes before it is awaited is not lost. After that a
+/// second Ctrl-C ends the process at once.
+pub fn stop() -> std::io::Result<impl Future<Output = Signal> + Send + 'static> {
     #[cfg(unix)]
-    let terminate = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate())?.recv().await;
-        Ok(Signal::Terminate)
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending();
-    let signal = tokio::select! {
-        result = tokio::signal::ctrl_c() => result.map(|()| Signal::Interrupt),
-        result = terminate => result,
-    }?;
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(crate::failure::Exit::Interrupted as i32);
-        }
-    });
-    Ok(signal)
+    use tokio::signal::unix::{SignalKind, signal};
+    #[cfg(unix)]
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    #[cfg(windows)]
+    let (mut interrupt, mut terminate) =
+        (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_shutdown()?);
+    Ok(async move {
+        let signal = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        tokio::spawn(async move {
+            if interrupt.recv().await.is_some() {
+                std::process::exit(crate::failure::Exit::Interrupted as i32);
+            }
+        });
+        signal
+    })
 }
 
 /// Runs a command's future to its end, on this thread alone: one task drives a machine, and waking

@@ -37,7 +37,7 @@ pub struct Line<'a> {
     running: Running<Phone>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Until it has come.
-    signal: Option<tokio::task::JoinHandle<std::io::Result<Signal>>>,
+    signal: Option<tokio::task::JoinHandle<Signal>>,
     deadline: Option<Instant>,
     registered: bool,
     stopped: bool,
@@ -64,8 +64,9 @@ impl<'a> Line<'a> {
         let (sender, events) = mpsc::unbounded_channel();
         let phone = Phone::new(setup.config, runtime::entropy().context("no randomness")?);
         let config = runtime::Config { name: "phone", ..runtime::Config::default() };
+        let stop = signal::stop().context("cannot wait for signals")?;
+        let signal = Some(tokio::spawn(stop));
         let running = runtime::spawn(phone, World(sender), config);
-        let signal = Some(tokio::spawn(signal::stop()));
         let (deadline, registered, stopped) = (None, false, false);
         let mut line = Self { ui, running, events, signal, deadline, registered, stopped };
         match line.register().await {
@@ -146,7 +147,7 @@ impl<'a> Line<'a> {
             },
             signal = signal => {
                 self.signal = None;
-                signal.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
+                signal.map_err(anyhow::Error::from)?;
                 Ok(Next::Signal)
             }
             () = time => {

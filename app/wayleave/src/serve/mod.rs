@@ -99,10 +99,11 @@ where
 {
     let (owner, mut events) = Owner::new(store)?;
     let driver = runtime::Config { name: "core", ..runtime::Config::default() };
+    let stop = signal::stop().context("cannot wait for signals")?;
     let running = runtime::spawn(core, owner, driver);
     let outcome = tokio::select! {
         outcome = hear(&mut events, &mut report) => outcome,
-        signal = signal::stop() => match signal.context("cannot wait for signals")? {
+        signal = stop => match signal {
             Signal::Interrupt => Err(Failure::interrupted()),
             Signal::Terminate => Ok(()),
         },
