@@ -11,6 +11,12 @@ use crate::defaults::BINDING_MAX_LEN;
 use crate::keys::{SCRAM_HASHES, scram_name};
 use crate::{Address, DigestAlgorithm, Error, Keys, ScramKeys, UserForm, folder, schema};
 
+/// What every registration and call asks.
+pub(crate) const DIGESTS: &str = "
+    SELECT algorithm, key FROM digest_keys JOIN accounts ON accounts.id = account
+    WHERE local = ?1 AND domain = ?2 AND form = ?3
+";
+
 /// The accounts and bindings of one data folder; cheap to clone, and every call may wait for the
 /// disk.
 #[derive(Clone, Debug)]
@@ -183,10 +189,7 @@ impl Store {
         form: UserForm,
     ) -> Result<Vec<(DigestAlgorithm, Secret)>, Error> {
         let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT algorithm, key FROM digest_keys JOIN accounts ON accounts.id = account
-             WHERE local = ?1 AND domain = ?2 AND form = ?3",
-        )?;
+        let mut statement = connection.prepare_cached(DIGESTS)?;
         let wanted = params![address.local(), address.domain(), form.name()];
         let rows = statement
             .query_map(wanted, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
@@ -327,4 +330,25 @@ fn scram_keys(
 
 fn unix_secs() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::{DIGESTS, Store};
+    use crate::UserForm;
+
+    #[test]
+    fn a_statement_is_compiled_once() {
+        let store = Store::in_memory().unwrap();
+        for user in ["alice", "bob", "carol"] {
+            let address = format!("{user}@example.org").parse().unwrap();
+            store.add(&address, "secret").unwrap();
+            store.digests(&address, UserForm::Local).unwrap();
+        }
+        let connection = store.lock();
+        let statement = connection.prepare_cached(DIGESTS).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }
