@@ -171,7 +171,9 @@ pub fn path_fields(path: &Path) -> Value {
 }
 
 fn path_words(path: &Path) -> String {
-    let kind = |kind: Option<phone::CandidateKind>| kind.map_or("", |kind| kind.name());
+    let kind = |kind: Option<phone::CandidateKind>| {
+        kind.map_or_else(String::new, |kind| format!("{} ", kind.name()))
+    };
     let way = match (path.relayed, path.local_type) {
         (true, _) => "relayed",
         (false, Some(_)) => "direct",
@@ -180,7 +182,7 @@ fn path_words(path: &Path) -> String {
     let rtt =
         path.rtt.map_or_else(String::new, |rtt| format!(", round trip {:.0} ms", millis(rtt)));
     format!(
-        "path: {} {} to {} {} ({way}{rtt}; {} pairs tried, {} checks)",
+        "path: {}{} to {}{} ({way}{rtt}; {} pairs tried, {} checks)",
         kind(path.local_type),
         path.local,
         kind(path.remote_type),

@@ -77,9 +77,10 @@ fn failed(explanation: &Explanation) -> Verdict {
     match (reflexive(&explanation.local), reflexive(&explanation.remote)) {
         (true, true) => {
             causes.push(
-                "Both sides know their outside addresses, and no packet got through: a NAT gives \
-                 each destination another outside address, and the NAT or firewall opposite lets \
-                 in only what comes from an address and port that was sent to."
+                "Both sides know their outside addresses, and no packet got through. That is so \
+                 when a NAT gives each destination another outside address and the other side's \
+                 NAT or firewall lets in only what comes from an address and port that was sent \
+                 to; or when something on the way loses or stops UDP."
                     .to_owned(),
             );
             remedies.push("a relay (TURN), which a later version brings".to_owned());

@@ -138,6 +138,8 @@ pub struct Call {
     session: SessionId,
     leg: Leg,
     gathered: bool,
+    /// A candidate was found after we spoke: the other side is to be told.
+    untold: bool,
     /// What we last said, once said.
     ours: Option<Description>,
     /// What the other side last said.
@@ -215,6 +217,7 @@ impl Call {
             session,
             leg,
             gathered: false,
+            untold: false,
             ours: None,
             theirs: None,
             index: 0,
@@ -418,6 +421,7 @@ impl Call {
                 // Only an answer's own parameters can be refused here, and the offer's were read.
                 let _ = self.speak(now, connect);
             }
+            connect::Event::Candidate { candidate, .. } => self.found(connect, &candidate),
             connect::Event::Writable { component: 1, .. } => self.establish(now),
             connect::Event::Path { component, path, .. } => {
                 self.events.push_back(Event::Path { component, path });
@@ -431,7 +435,6 @@ impl Call {
             }
             connect::Event::Gathered { .. }
             | connect::Event::Writable { .. }
-            | connect::Event::Candidate { .. }
             | connect::Event::Pair { .. }
             | connect::Event::Closed { .. } => {}
         }
@@ -516,9 +519,32 @@ impl Call {
         self.agreed = Some(agreed);
         if self.state < State::Connecting {
             self.enter(State::Connecting);
+            self.tell_late(connect);
         }
         self.drain(now, connect);
         Ok(())
+    }
+
+    /// A STUN server answered late, when packets were lost: our description is out already.
+    fn found(&mut self, connect: &Connect, candidate: &ice::Candidate) {
+        // What a check reveals, both sides learn from it.
+        let revealed = candidate.kind == ice::CandidateKind::PeerReflexive;
+        let unused =
+            candidate.component > 1 && self.agreed.as_ref().is_some_and(|agreed| agreed.rtcp_mux);
+        if self.ours.is_some() && !revealed && !unused {
+            self.untold = true;
+            self.tell_late(connect);
+        }
+    }
+
+    /// Offers the description anew while a path is still looked for, with what was found since.
+    fn tell_late(&mut self, connect: &Connect) {
+        if self.state == State::Connecting
+            && std::mem::take(&mut self.untold)
+            && let Ok(offer) = self.offer(connect)
+        {
+            self.events.push_back(Event::Offer(offer));
+        }
     }
 
     /// There is a path for RTP.

@@ -55,7 +55,9 @@ fn effort(explanation: &Explanation) -> String {
     };
     let (tried, sent) = (explanation.pairs_tried(), explanation.checks_sent);
     let received = explanation.checks_received;
-    format!("{tried} pairs were tried with {sent} checks, {received} checks came in; {role}.")
+    let tried = if tried == 1 { "1 pair was".to_owned() } else { format!("{tried} pairs were") };
+    let checks = |n: u64| if n == 1 { "1 check".to_owned() } else { format!("{n} checks") };
+    format!("{tried} tried with {}, {} came in; {role}.", checks(sent), checks(received))
 }
 
 /// What the pattern of failures suggests.

@@ -64,7 +64,8 @@ impl Server {
 
     /// What every request must pass (RFC 3261 §16.3).
     fn check(&self, request: &Request) -> Result<(), Invalid> {
-        validate::scheme(request, &["sip", "sips"])?;
+        //= RFC 3261 §26.2.2: `sips` travels under TLS, which no listener of ours speaks yet.
+        validate::scheme(request, &["sip"])?;
         validate::hops(request)?;
         validate::loops(request, |via| {
             let port = via.port_or_default();

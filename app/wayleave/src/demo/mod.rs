@@ -97,9 +97,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     view.end();
     let without = Spec { ice: IceMode::Off, capture: false, ..spec.clone() };
     let without = simulate(&without, |_| {});
-    summary::show(ui, &report, &without);
+    let at_ms = report.world.now().mono.as_millis();
+    summary::show(ui, at_ms, &report, &without);
     let files = files::write(&args.out, &report)?;
-    summary::files(ui, &files);
+    summary::files(ui, at_ms, &files);
     if report.connected() { Ok(()) } else { Err(no_path(&report)) }
 }
 
@@ -139,7 +140,10 @@ fn tell(ui: &Ui, who: Who, at_ms: u64, what: &What<'_>) {
 }
 
 fn no_path(report: &Report) -> Failure {
-    let mut message = "the call was answered, and no media path was found".to_owned();
+    let mut message = match report.alice.answered {
+        Some(_) => "the call was answered, and no media path was found".to_owned(),
+        None => "the call did not come about: signalling did not get through".to_owned(),
+    };
     let mut remedies = Vec::new();
     if let Some(explanation) = &report.alice.explanation {
         let verdict = explain::verdict(explanation, None);

@@ -11,18 +11,18 @@ use crate::explain;
 use crate::ui::Ui;
 
 /// Path, quality, NAT tables, and the same call without ICE.
-pub fn show(ui: &Ui, report: &Report, without: &Report) {
-    path(ui, report);
+pub fn show(ui: &Ui, at_ms: u64, report: &Report, without: &Report) {
+    path(ui, at_ms, report);
     quality(ui, report);
     nats(ui, report);
-    without_ice(ui, without);
+    without_ice(ui, at_ms, without);
 }
 
 fn heading(ui: &Ui, text: &str) {
     ui.say(ui.paint("1", text));
 }
 
-fn path(ui: &Ui, report: &Report) {
+fn path(ui: &Ui, at_ms: u64, report: &Report) {
     let (Some(path), Some(explanation)) = (&report.alice.path, &report.alice.explanation) else {
         if let Some(explanation) = &report.alice.explanation {
             heading(ui, "What was tried");
@@ -33,7 +33,7 @@ fn path(ui: &Ui, report: &Report) {
     };
     heading(ui, "The path that won, and why");
     let verdict = explain::verdict(explanation, Some(path));
-    ui.event("explain", explain::fields(explanation, Some(path)));
+    ui.event_at(at_ms, "explain", explain::fields(explanation, Some(path)));
     ui.say(format!("  {}", route(path)));
     ui.say(format!("  {}", verdict.verdict));
     verdict.causes.iter().for_each(|cause| ui.say(format!("  {cause}")));
@@ -96,13 +96,13 @@ fn table(ui: &Ui, title: &str, nat: &NatTable) {
     }
 }
 
-fn without_ice(ui: &Ui, without: &Report) {
+fn without_ice(ui: &Ui, at_ms: u64, without: &Report) {
     heading(ui, "The same call with ICE off");
     let packets = |side: &Side| side.stats.as_ref().map_or(0, |stats| stats.received);
     let (bob, alice) = (packets(&without.bob), packets(&without.alice));
-    ui.event("without_ice", json!({ "bob_received": bob, "alice_received": alice }));
+    ui.event_at(at_ms, "without_ice", json!({ "bob_received": bob, "alice_received": alice }));
     ui.say(format!("  Bob heard {bob} packets, Alice heard {alice}."));
-    if bob == 0 && alice == 0 {
+    if bob == 0 && alice == 0 && without.alice.answered.is_some() {
         ui.say("  ERROR: each sent to the address that the other's description named, and that");
         ui.say("  address means nothing outside of its network.");
     }
@@ -110,10 +110,10 @@ fn without_ice(ui: &Ui, without: &Report) {
 }
 
 /// Where the files are.
-pub fn files(ui: &Ui, files: &[(PathBuf, &str)]) {
+pub fn files(ui: &Ui, at_ms: u64, files: &[(PathBuf, &str)]) {
     heading(ui, "Files");
     for (path, what) in files {
-        ui.event("file", json!({ "path": path.to_string_lossy(), "what": what }));
+        ui.event_at(at_ms, "file", json!({ "path": path.to_string_lossy(), "what": what }));
         ui.say(format!("  {:<32} {what}", path.display()));
     }
 }

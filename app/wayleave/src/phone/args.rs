@@ -217,7 +217,15 @@ pub fn uri(text: &str) -> Result<Uri, Failure> {
         Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphabetic()) => text.to_owned(),
         _ => format!("sip:{text}"),
     };
-    text.parse().map_err(|_| Failure::usage(format!("{text} is no address")))
+    match text.parse() {
+        //= RFC 3261 §26.2.2: what is said to a SIPS address travels under TLS or not at all.
+        Ok(Uri::Sip(uri)) if uri.secure => {
+            Err(Failure::usage(format!("{text} wants TLS, which is not built yet"))
+                .with_remedy("a sip: address calls without it"))
+        }
+        Ok(uri) => Ok(uri),
+        Err(_) => Err(Failure::usage(format!("{text} is no address"))),
+    }
 }
 
 /// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
@@ -293,6 +301,7 @@ mod tests {
     fn addresses() {
         assert!(address("alice@example.org").is_ok() && address("sip:alice@[::1]").is_ok());
         assert!(address("sip:example.org").is_err() && uri("xmpp:a@b").is_err());
+        assert!(uri("sips:bob@example.org").is_err());
         assert_eq!(uri("bob@example.org").unwrap().to_string(), "sip:bob@example.org");
     }
 }

@@ -73,10 +73,12 @@ fn without_ice_and_without_nats_they_hear_each_other() {
     assert_heard(&run(&spec, |_| {}), &spec);
 }
 
+/// At one packet in ten lost each way, some STUN answers come after the description is out: a later
+/// offer brings their candidates.
 #[test]
 fn many_seeds_and_bad_lines_break_nothing() {
     for seed in 1..=40 {
-        let spec = Spec { alice_loss: 0.05, bob_loss: 0.05, seed, ..speaking() };
+        let spec = Spec { alice_loss: 0.1, bob_loss: 0.1, seed, ..speaking() };
         let report = run(&spec, |_| {});
         assert!(report.connected(), "seed {seed}");
         assert!(report.alice.ended.is_some() && report.bob.ended.is_some(), "seed {seed}");

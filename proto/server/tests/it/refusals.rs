@@ -118,6 +118,7 @@ fn an_unknown_extension() {
 #[test]
 fn an_unknown_scheme() {
     assert_refused(&Draft::new("OPTIONS", "tel:+33123"), "416 Unsupported URI Scheme");
+    assert_refused(&Draft::new("OPTIONS", "sips:bob@example.org"), "416 Unsupported URI Scheme");
 }
 
 #[test]
