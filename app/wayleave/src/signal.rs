@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, and the runtime that asynchronous commands run on.
+//! Ctrl-C, SIGTERM and SIGHUP, and the runtime that asynchronous commands run on.
 
 use std::future::Future;
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 pub enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// A service manager or `kill`.
+    /// A service manager or `kill`, or the terminal was closed.
     Terminate,
 }
 
@@ -21,15 +21,22 @@ pub fn stop() -> std::io::Result<impl Future<Output = Signal> + Send + 'static> 
     #[cfg(unix)]
     use tokio::signal::unix::{SignalKind, signal};
     #[cfg(unix)]
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate, mut hang_up) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    );
     #[cfg(windows)]
-    let (mut interrupt, mut terminate) =
-        (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_shutdown()?);
+    let (mut interrupt, mut terminate, mut hang_up) = (
+        tokio::signal::windows::ctrl_c()?,
+        tokio::signal::windows::ctrl_shutdown()?,
+        tokio::signal::windows::ctrl_close()?,
+    );
     Ok(async move {
         let signal = tokio::select! {
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
+            _ = hang_up.recv() => Signal::Terminate,
         };
         tokio::spawn(async move {
             if interrupt.recv().await.is_some() {

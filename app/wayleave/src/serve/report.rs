@@ -108,7 +108,14 @@ impl Report {
                 ui.say(format!(
                     "  no account of {domain} yet in {path}; while this runs, add one:"
                 ));
-                ui.say(format!("  wayleave user add alice@{domain}"));
+                let folder = std::path::Path::new(path).parent();
+                let data = match folder
+                    .filter(|folder| store::data_folder().as_deref() != Some(*folder))
+                {
+                    Some(folder) => format!(" --data {}", folder.display()),
+                    None => String::new(),
+                };
+                ui.say(format!("  wayleave user add alice@{domain}{data}"));
             }
             1 => ui.say(format!("  1 account, in {path}")),
             n => ui.say(format!("  {n} accounts, in {path}")),

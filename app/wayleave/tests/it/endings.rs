@@ -121,7 +121,7 @@ fn a_call_to_oneself_is_busy() {
 
 #[test]
 fn a_signal_while_it_rings_cancels() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let mut stage = Stage::set();
         let bob = Stub::register(&stage.core.address("sip", "udp"), "bob");
         let mut alice = stage.call("bob@localhost", "alice", &[]);
