@@ -22,12 +22,16 @@ fn executable() -> &'static str {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--workspace", "--bin", "wayleave", "--manifest-path", manifest]);
-        build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-        let output = build.output().expect("cargo runs");
+        // With a test beside it, dependencies take the features that `cargo test` gave them, and
+        // nothing is built twice.
+        build.args(["--test", "interop", "--message-format=json-render-diagnostics"]);
+        let output = build.stderr(Stdio::inherit()).output().expect("cargo runs");
         assert!(output.status.success(), "cargo build failed");
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let found = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut found = found.filter_map(|line| line["executable"].as_str().map(str::to_owned));
+        let built = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut found = built
+            .filter(|built| built["target"]["name"] == "wayleave")
+            .filter_map(|built| built["executable"].as_str().map(str::to_owned));
         found.next_back().expect("cargo names what it built")
     });
     &EXECUTABLE
