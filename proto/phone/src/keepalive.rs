@@ -79,7 +79,12 @@ impl Keepalives {
                     failed.push(Outcome::Failed(*flow));
                     return false;
                 }
-                outputs.datagram(flow.id, flow.remote, &bytes);
+                // From the address that SIP goes out from, whose binding is to be kept.
+                let source = Some(flow.local.ip()).filter(|ip| !ip.is_unspecified());
+                let (socket, remote) = (flow.id, flow.remote);
+                let output =
+                    machine::Output::Datagram { socket, source, remote, segment_size: None };
+                outputs.push_with(output, &bytes);
                 bytes.clear();
             }
             true

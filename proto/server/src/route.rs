@@ -201,7 +201,9 @@ impl Server {
     fn fork(&self, binding: &Binding) -> Option<Fork> {
         let contact = binding.contact.as_sip()?;
         let uri = Uri::Sip(contact.clone().without_headers());
-        let here = contact.host.ip().is_some_and(|ip| ip == binding.flow.remote.ip());
+        // With maddr the Contact would send us elsewhere than where it came from.
+        let here = contact.host.ip().is_some_and(|ip| ip == binding.flow.remote.ip())
+            && !contact.params.contains("maddr");
         let alive = self.flow_of(binding);
         if !here || binding.device.is_some() {
             return Some(Fork { uri, target: Target::Flow(alive?) });

@@ -104,6 +104,10 @@ fn change(
     mut bindings: Vec<Binding>,
     contacts: &[Contact],
 ) -> Result<(Vec<Binding>, bool), Response> {
+    // Each is compared with all before it, and more than these could not stay.
+    if contacts.len() > config.bindings + bindings.len() {
+        return Err(request.response(Status::BAD_REQUEST));
+    }
     let outbound = request.headers.has_token(name::SUPPORTED, "outbound");
     let mut used = false;
     for contact in contacts {

@@ -295,7 +295,8 @@ fn copy(stack: &Stack, request: &Request, from: &Flow, fork: &Fork) -> Request {
     copy.uri = fork.uri.clone();
     lower_hops(&mut copy);
     if request.method == Method::Invite && !request.is_in_dialog() {
-        for route in record(stack, from, fork) {
+        let call_id = request.call_id().unwrap_or_default();
+        for route in record(stack, call_id, from, fork) {
             copy.headers.push_front(name::RECORD_ROUTE, route);
         }
     }
@@ -314,12 +315,12 @@ fn lower_hops(request: &mut Request) -> bool {
 
 /// The two Record-Route entries of a hop, the one for the caller's side first: each names the flow
 /// on its side, so that the last of them in a Route tells where the request goes.
-fn record(stack: &Stack, from: &Flow, fork: &Fork) -> [Route; 2] {
+fn record(stack: &Stack, call_id: &str, from: &Flow, fork: &Fork) -> [Route; 2] {
     let here = stack.advertised(from);
-    let caller = own_uri(here, from.transport).with_user(&stack.flow_token(from));
+    let caller = own_uri(here, from.transport).with_user(&stack.flow_token(from, call_id));
     let callee = match &fork.target {
         Target::Flow(to) => {
-            own_uri(stack.advertised(to), to.transport).with_user(&stack.flow_token(to))
+            own_uri(stack.advertised(to), to.transport).with_user(&stack.flow_token(to, call_id))
         }
         _ => own_uri(here, from.transport),
     };

@@ -29,8 +29,9 @@ pub fn take(stack: &Stack, request: &mut Request, is_domain: impl Fn(&str) -> bo
     while let Some(route) = first(request).filter(|route| is_own(&route.uri)) {
         request.headers.remove_first(name::ROUTE);
         taken.entries += 1;
-        taken.flow = token(stack, &route.uri);
-        taken.ours |= taken.flow.is_some();
+        taken.flow = token(stack, request, &route.uri);
+        // A request without a tag in To begins a dialog: no token lets it in.
+        taken.ours |= taken.flow.is_some() && request.is_in_dialog();
     }
     taken.more = first(request).is_some();
     taken
@@ -39,7 +40,7 @@ pub fn take(stack: &Stack, request: &mut Request, is_domain: impl Fn(&str) -> bo
 //= RFC 3261 §16.4: a Request-URI that is a Record-Route of ours was put there by a strict router;
 //  the last Route is what it should be.
 fn undo_strict(stack: &Stack, request: &mut Request) {
-    if token(stack, &request.uri).is_none() {
+    if token(stack, request, &request.uri).is_none() {
         return;
     }
     let mut routes: Vec<String> = request.headers.list(name::ROUTE).map(str::to_owned).collect();
@@ -54,9 +55,9 @@ fn first(request: &Request) -> Option<Route> {
     request.headers.list(name::ROUTE).next()?.parse().ok()
 }
 
-/// The flow that a URI of ours names.
-fn token(stack: &Stack, uri: &Uri) -> Option<FlowName> {
-    stack.open_token(&uri.as_sip()?.user()?)
+/// The flow that a URI of ours names in the call of `request`.
+fn token(stack: &Stack, request: &Request, uri: &Uri) -> Option<FlowName> {
+    stack.open_token(&uri.as_sip()?.user()?, request.call_id().ok()?)
 }
 
 /// Whether a URI points to this element.

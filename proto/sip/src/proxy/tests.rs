@@ -263,7 +263,12 @@ fn routes_that_name_us() {
     let invite = received(&mut net, 2).1;
     let recorded: Vec<_> = invite.headers.list("Record-Route").map(str::to_owned).collect();
     let stack = &net.nodes[1].part.stack;
-    let mut loose = request(Method::Bye);
+    let within = |method| {
+        let mut request = request(method);
+        request.headers.set("To", "<sip:bob@test>;tag=b");
+        request
+    };
+    let mut loose = within(Method::Bye);
     recorded.iter().for_each(|route| loose.headers.push("Route", route));
     loose.headers.push("Route", "<sip:192.0.2.1;lr>");
     let taken = take(stack, &mut loose, |host| host == "test");
@@ -271,11 +276,31 @@ fn routes_that_name_us() {
     assert_eq!(taken.flow.unwrap().remote, "10.0.0.1:5060".parse().unwrap());
     assert_eq!(loose.headers.list("Route").collect::<Vec<_>>(), ["<sip:192.0.2.1;lr>"]);
     // The entry with the token is the one for the caller's side, the last in Record-Route.
-    let mut strict = request(Method::Bye);
+    let mut strict = within(Method::Bye);
     let bare = recorded[1].trim_matches(['<', '>']);
     strict.uri = bare.parse().unwrap();
     strict.headers.push("Route", "<sip:alice@10.0.0.1>");
     let taken = take(stack, &mut strict, |host| host == "test");
     assert!(taken.ours && !taken.more && taken.entries == 1);
     assert_eq!(strict.uri.to_string(), "sip:alice@10.0.0.1");
+}
+
+/// A token lets in what belongs to its call: not the beginning of another, and not another's end.
+#[test]
+fn a_token_is_good_in_its_dialog_alone() {
+    let mut net = net(&["10.0.0.2"]);
+    send(&mut net, Method::Invite);
+    let invite = received(&mut net, 2).1;
+    let stack = &net.nodes[1].part.stack;
+    let route = |to: &str, call_id: Option<&str>| {
+        let mut request = request(Method::Invite);
+        request.headers.set("To", to);
+        call_id.into_iter().for_each(|id| request.headers.set("Call-ID", id));
+        let recorded = invite.headers.list("Record-Route");
+        recorded.for_each(|route| request.headers.push("Route", route));
+        take(stack, &mut request, |host| host == "test").ours
+    };
+    assert!(route("<sip:bob@test>;tag=b", None));
+    assert!(!route("<sip:bob@test>", None));
+    assert!(!route("<sip:bob@test>;tag=b", Some("another call")));
 }

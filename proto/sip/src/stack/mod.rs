@@ -204,17 +204,17 @@ impl Stack {
         self.transports.local_address(ipv4)
     }
 
-    /// A token that stands for `flow` in a URI (RFC 5626 §5.2).
+    /// A token that stands for `flow` in a URI, in the call `call_id` (RFC 5626 §5.2).
     #[must_use]
-    pub fn flow_token(&self, flow: &Flow) -> String {
+    pub fn flow_token(&self, flow: &Flow, call_id: &str) -> String {
         let (transport, local, remote) = (flow.transport, flow.local, flow.remote);
-        self.token_key.seal(FlowName { transport, local, remote })
+        self.token_key.seal(FlowName { transport, local, remote }, call_id)
     }
 
-    /// What a token of ours says; `None` if it is not one of ours.
+    /// What a token of ours says; `None` if it is not one of ours, or of another call.
     #[must_use]
-    pub fn open_token(&self, token: &str) -> Option<FlowName> {
-        self.token_key.open(token)
+    pub fn open_token(&self, token: &str, call_id: &str) -> Option<FlowName> {
+        self.token_key.open(token, call_id)
     }
 
     /// The flow of that name, if it is still there. A UDP flow always is.

@@ -113,17 +113,18 @@ impl Stack {
         if let Some(&id) = self.server_keys.get(&key) {
             return self.server_again(now, id);
         }
-        let Some(own) = self.admit(now, flow, via, key, request) else { return };
         //= RFC 3261 §9.2: the transaction that is cancelled has the CANCEL's branch and sent-by.
         let invite = self.server_keys.get(&key::server(request, via, &Method::Invite)).copied();
-        let status = match invite {
-            Some(_) => Status::OK,
-            None => Status::CALL_DOES_NOT_EXIST,
+        let Some(invite) = invite else {
+            // Anybody can send these: nothing is kept of them.
+            let response = self.refusal(request, Status::CALL_DOES_NOT_EXIST);
+            return self.respond_stateless(flow, via, &response);
         };
-        let response = self.refusal(request, status);
+        let Some(own) = self.admit(now, flow, via, key, request) else { return };
+        let response = self.refusal(request, Status::OK);
         self.respond(now, own, &response);
-        if let Some(transaction) = invite.filter(|&id| self.server_is_pending(id)) {
-            self.events.push_back(Event::Cancelled { transaction });
+        if self.server_is_pending(invite) {
+            self.events.push_back(Event::Cancelled { transaction: invite });
         }
     }
 

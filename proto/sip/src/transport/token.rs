@@ -1,8 +1,8 @@
 //! Flow tokens (RFC 5626 §5.2): a flow written into the user part of a URI, so that a proxy needs
 //! no memory to send a later request over the same flow.
 //!
-//! A token is the flow and an HMAC over it, in hexadecimal. Nobody else can make one, so a token
-//! that verifies also proves that its bearer got it from us.
+//! A token is the flow and an HMAC over it and the Call-ID, in hexadecimal. Nobody else can make one,
+//! so a token that verifies also proves that its bearer got it from us, for this call.
 
 use std::net::IpAddr;
 
@@ -39,9 +39,9 @@ impl TokenKey {
         Self(entropy.bytes())
     }
 
-    /// The token of a flow.
+    /// The token of a flow, good in the call `call_id` alone.
     #[must_use]
-    pub fn seal(&self, name: FlowName) -> String {
+    pub fn seal(&self, name: FlowName, call_id: &str) -> String {
         let mut bytes = Vec::with_capacity(48);
         let mut writer = Writer::new(&mut bytes);
         writer.u8(name.transport as u8);
@@ -52,19 +52,19 @@ impl TokenKey {
             };
             writer.u16(endpoint.port());
         }
-        let mac = hmac_sha256(&self.0, &[&bytes]);
+        let mac = hmac_sha256(&self.0, &[&bytes, call_id.as_bytes()]);
         to_hex(&[&mac[..MAC_BYTES], &bytes].concat())
     }
 
-    /// The flow of a token; `None` if we did not make it.
+    /// The flow of a token; `None` if we did not make it, or not for the call `call_id`.
     #[must_use]
-    pub fn open(&self, token: &str) -> Option<FlowName> {
+    pub fn open(&self, token: &str, call_id: &str) -> Option<FlowName> {
         if token.len() > 128 {
             return None;
         }
         let bytes = from_hex(token)?;
         let (mac, bytes) = bytes.split_at_checked(MAC_BYTES)?;
-        if !ct_eq(mac, &hmac_sha256(&self.0, &[bytes])[..MAC_BYTES]) {
+        if !ct_eq(mac, &hmac_sha256(&self.0, &[bytes, call_id.as_bytes()])[..MAC_BYTES]) {
             return None;
         }
         let mut reader = Reader::new(bytes);
@@ -107,20 +107,21 @@ mod tests {
     fn a_token_opens_with_its_own_key_only() {
         let key = TokenKey::new(&mut Entropy::seeded(1));
         let other = TokenKey::new(&mut Entropy::seeded(2));
-        let token = key.seal(name());
-        assert_eq!(key.open(&token), Some(name()));
-        assert_eq!(other.open(&token), None);
-        assert_eq!(key.open(""), None);
+        let token = key.seal(name(), "call");
+        assert_eq!(key.open(&token, "call"), Some(name()));
+        assert_eq!(key.open(&token, "another call"), None);
+        assert_eq!(other.open(&token, "call"), None);
+        assert_eq!(key.open("", "call"), None);
     }
 
     #[test]
     fn a_changed_token_does_not_open() {
         let key = TokenKey::new(&mut Entropy::seeded(1));
-        let token = key.seal(name());
+        let token = key.seal(name(), "call");
         for at in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
-            assert_eq!(key.open(&String::from_utf8(changed).unwrap()), None);
+            assert_eq!(key.open(&String::from_utf8(changed).unwrap(), "call"), None);
         }
     }
 
@@ -128,7 +129,7 @@ mod tests {
         #[test]
         fn any_text_is_safe(text in ".{0,200}") {
             let key = TokenKey::new(&mut Entropy::seeded(1));
-            prop_assert_eq!(key.open(&text), None);
+            prop_assert_eq!(key.open(&text, "call"), None);
         }
     }
 }

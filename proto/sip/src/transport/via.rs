@@ -1,6 +1,8 @@
 //! What the transport does to Via: completes it on arrival (RFC 3261 §18.2.1, RFC 3581 §4) and
 //! finds the way back from it (§18.2.2).
 
+use std::net::IpAddr;
+
 use machine::Endpoint;
 
 use super::flow::Flow;
@@ -30,7 +32,9 @@ pub(crate) fn reply_to(via: &Via, source: Endpoint) -> Endpoint {
     if let Some(port) = via.rport() {
         return source.with_port(port);
     }
-    if let Some(ip) = via.maddr().and_then(|host| host.ip()) {
+    //= RFC 3261 §18.2.2: maddr is there for multicast. Any other address would let strangers point
+    //  our answers at whom they like.
+    if let Some(ip) = via.maddr().and_then(|host| host.ip()).filter(IpAddr::is_multicast) {
         return Endpoint::new(ip, via.port_or_default());
     }
     source.with_port(via.port_or_default())
