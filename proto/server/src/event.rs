@@ -91,6 +91,9 @@ pub enum Answer {
     Bindings(Vec<SavedAddress>),
     /// Whether the bindings are kept.
     Saved(bool),
+    /// The keys cannot be looked up now. The request is answered with 500, which phones try again;
+    /// a 401 would tell them that the password is wrong.
+    Failed,
 }
 
 /// What digests are checked with: the hashes of `user:realm:password` in hexadecimal digits, one

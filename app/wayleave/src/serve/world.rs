@@ -58,10 +58,10 @@ where
     }
 }
 
-/// What is answered when the store fails: nobody is let in and nothing is promised.
+/// What is answered when the store fails: nobody is let in, refused or promised anything.
 const fn refusal(question: &Question) -> Answer {
     match question {
-        Question::Credentials { .. } => Answer::Credentials(None),
+        Question::Credentials { .. } => Answer::Failed,
         Question::LoadBindings => Answer::Bindings(Vec::new()),
         Question::SaveBindings(_) => Answer::Saved(false),
     }

@@ -189,6 +189,8 @@ pub(crate) struct Lab {
     pub(crate) saved: BTreeMap<String, SavedAddress>,
     /// Whether the store keeps what it is told.
     pub(crate) store_works: bool,
+    /// Whether the store tells keys.
+    pub(crate) store_tells: bool,
     /// The NAT next to each phone, by user.
     pub(crate) nats: BTreeMap<String, NodeId>,
     pub(crate) said: VecDeque<(NodeId, Said)>,
@@ -233,6 +235,7 @@ impl Lab {
             passwords: users.map(|user| (user.to_owned(), format!("{user}'s secret"))).into(),
             saved,
             store_works: true,
+            store_tells: true,
             nats: BTreeMap::new(),
             said: VecDeque::new(),
             asked: Vec::new(),
@@ -355,6 +358,7 @@ impl Lab {
 
     fn answer(&mut self, question: &Question) -> Answer {
         match question {
+            Question::Credentials { .. } if !self.store_tells => Answer::Failed,
             Question::Credentials { user, realm } => {
                 let local = user.strip_suffix("@example.org").unwrap_or(user);
                 let password = self.passwords.get(local);

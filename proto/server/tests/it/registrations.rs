@@ -119,6 +119,22 @@ fn what_cannot_be_kept_is_not_acknowledged() {
     assert!(lab.phone_said(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
 }
 
+/// A store that fails for a while must not look like a wrong password: phones would give up.
+#[test]
+fn keys_that_cannot_be_looked_up_are_asked_for_again() {
+    let mut lab = Lab::new(1);
+    lab.store_tells = false;
+    let (alice, account) = lab.phone(1, "alice", Preset::Open, "");
+    lab.on(alice, |agent, now| agent.register(now, account));
+    lab.run(SEC);
+    let failed =
+        |event: &Event| matches!(event, Event::RegistrationFailed { retry_in: Some(_), .. });
+    assert!(lab.phone_said(alice).iter().any(failed));
+    lab.store_tells = true;
+    lab.run(SEC * 60);
+    assert!(lab.phone_said(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
+}
+
 #[test]
 fn bindings_survive_a_restart() {
     let mut lab = Lab::new(1);
