@@ -104,35 +104,30 @@ fn a_wrong_password_is_told_as_such() {
     assert_eq!(lab.server().stats().wrong_proofs, 1);
 }
 
-#[test]
-fn what_cannot_be_kept_is_not_acknowledged() {
+/// Alice registers while the store fails in one way, and again by herself once it works.
+fn registers_after(fault: impl Fn(&mut Lab) -> &mut bool) {
     let mut lab = Lab::new(1);
-    lab.store_works = false;
+    *fault(&mut lab) = false;
     let (alice, account) = lab.phone(1, "alice", Preset::Open, "");
     lab.on(alice, |agent, now| agent.register(now, account));
     lab.run(SEC);
     let failed =
         |event: &Event| matches!(event, Event::RegistrationFailed { retry_in: Some(_), .. });
     assert!(lab.phone_said(alice).iter().any(failed));
-    lab.store_works = true;
+    *fault(&mut lab) = true;
     lab.run(SEC * 60);
     assert!(lab.phone_said(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_acknowledged() {
+    registers_after(|lab| &mut lab.store_works);
 }
 
 /// A store that fails for a while must not look like a wrong password: phones would give up.
 #[test]
 fn keys_that_cannot_be_looked_up_are_asked_for_again() {
-    let mut lab = Lab::new(1);
-    lab.store_tells = false;
-    let (alice, account) = lab.phone(1, "alice", Preset::Open, "");
-    lab.on(alice, |agent, now| agent.register(now, account));
-    lab.run(SEC);
-    let failed =
-        |event: &Event| matches!(event, Event::RegistrationFailed { retry_in: Some(_), .. });
-    assert!(lab.phone_said(alice).iter().any(failed));
-    lab.store_tells = true;
-    lab.run(SEC * 60);
-    assert!(lab.phone_said(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
+    registers_after(|lab| &mut lab.store_tells);
 }
 
 #[test]
