@@ -209,7 +209,7 @@ impl World {
         payload: &[u8],
     ) -> Option<Input<'static, Answer>> {
         match output {
-            Output::Bind { id, kind: BindKind::Udp, local, .. } => {
+            Output::Bind { id, kind, local, .. } if kind.is_udp() => {
                 self.udp.push((id, local));
                 Some(Input::Bound { id, local })
             }
@@ -230,7 +230,7 @@ impl World {
                 self.read(payload);
                 None
             }
-            Output::StartTls { .. } | Output::Event(_) => None,
+            Output::Pause { .. } | Output::StartTls { .. } | Output::Event(_) => None,
         }
     }
 

@@ -199,6 +199,7 @@ fn output_kind(output: &Output<Event, Question>) -> &'static str {
         Output::Close { .. } => "Close",
         Output::Connect { .. } => "Connect",
         Output::Datagram { .. } => "Datagram",
+        Output::Pause { .. } => "Pause",
         Output::Event(_) => "Event",
         Output::Resolve { .. } => "Resolve",
         Output::StartTls { .. } => "StartTls",

@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     flushing: bool,
     /// Whether the writing side has been shut down.
     shut: bool,
+    /// The machine reads nothing for now.
+    paused: bool,
     permit: Permit,
 }
 
@@ -45,7 +47,15 @@ impl Connection {
 
     const fn on(stream: Stream, permit: Permit) -> Self {
         let out = VecDeque::new();
-        Self { stream, out, room: WRITE_BUFFER_LEN, flushing: false, shut: false, permit }
+        Self {
+            stream,
+            out,
+            room: WRITE_BUFFER_LEN,
+            flushing: false,
+            shut: false,
+            paused: false,
+            permit,
+        }
     }
 
     /// Sends small messages at once; returns our side's address and the peer's.
@@ -69,6 +79,16 @@ impl Connection {
 
     pub(crate) const fn room(&self) -> usize {
         self.room
+    }
+
+    /// Stops handing out what comes, or goes on; the kernel makes the peer wait when its buffer is
+    /// full.
+    pub(crate) const fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Takes what the machine writes.

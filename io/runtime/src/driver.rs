@@ -215,7 +215,7 @@ where
     fn output(&mut self, output: Output<M::Event, M::Question>) {
         match output {
             Output::Bind { id, kind, local, interface } => self.bind(id, kind, local, interface),
-            Output::Datagram { socket, source, remote, segment_size } => {
+            Output::Datagram { socket, source, remote, segment_size, .. } => {
                 // The socket may have closed: the datagram is lost, as the network may lose it.
                 let Some(slot) = self.slots.get_mut(&socket) else { return };
                 let Resource::Udp(port) = &mut slot.resource else { return };
@@ -235,6 +235,12 @@ where
                 let Resource::Connection(connection) = &mut slot.resource else { return };
                 tracing::trace!(?conn, len = self.payload.len(), "writes");
                 connection.write(&self.payload);
+                slot.waker.wake_by_ref();
+            }
+            Output::Pause { conn, paused } => {
+                let Some(slot) = self.slots.get_mut(&conn) else { return };
+                let Resource::Connection(connection) = &mut slot.resource else { return };
+                connection.pause(paused);
                 slot.waker.wake_by_ref();
             }
             Output::StartTls { conn, role, alpn } => self.start_tls(conn, role, alpn),
@@ -266,10 +272,12 @@ where
 
     fn bind(&mut self, id: Id, kind: BindKind, local: Endpoint, interface: Option<u32>) {
         let bound = match kind {
-            BindKind::Udp => UdpPort::bind(local, interface).map(|port| {
-                let local = port.local();
-                (Resource::Udp(port), local)
-            }),
+            BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => {
+                UdpPort::bind(local, interface).map(|port| {
+                    let local = port.local();
+                    (Resource::Udp(port), local)
+                })
+            }
             BindKind::TcpListener => tcp::listen(local, interface).and_then(|listener| {
                 let local = Endpoint::from(listener.local_addr()?);
                 Ok((Resource::Listener(listener), local))

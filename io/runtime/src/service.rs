@@ -176,8 +176,10 @@ where
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let read = match self.resource(id) {
-            Some(Resource::Connection(connection)) => connection.poll_read(cx, &mut scratch),
-            // The machine closed it just now.
+            Some(Resource::Connection(connection)) if !connection.is_paused() => {
+                connection.poll_read(cx, &mut scratch)
+            }
+            // Paused, or the machine closed it just now.
             _ => Poll::Pending,
         };
         let served = match read {

@@ -18,6 +18,8 @@ pub(crate) struct Stream {
     forgotten: bool,
     /// The room that the machine knows of; none before the connection stands.
     announced: Option<usize>,
+    /// The machine reads nothing for now.
+    pub(crate) paused: bool,
 }
 
 /// What the machine is told next.
@@ -41,7 +43,7 @@ pub(crate) struct TooMuch {
 
 impl Stream {
     pub(crate) const fn new(tcp: Connection, listener: Option<Id>) -> Self {
-        Self { tcp, tls: None, listener, forgotten: false, announced: None }
+        Self { tcp, tls: None, listener, forgotten: false, announced: None, paused: false }
     }
 
     pub(crate) const fn local(&self) -> Endpoint {

@@ -186,6 +186,9 @@ pub enum Output<E, Q> {
         remote: Endpoint,
         /// `Some(n)`: cut the payload into datagrams of `n` bytes.
         segment_size: Option<usize>,
+        /// Whether no router may fragment it (DF of RFC 791); a path too narrow for it answers with
+        /// [`Icmp::TooBig`].
+        dont_fragment: bool,
     },
     /// Open a TCP connection. Answered by `Connected` or `Failed`.
     Connect {
@@ -200,6 +203,14 @@ pub enum Output<E, Q> {
     Write {
         /// The connection.
         conn: Id,
+    },
+    /// Stop reading from a connection, or go on: unread bytes make its peer wait. What was read
+    /// before may still come as `Data`.
+    Pause {
+        /// The connection.
+        conn: Id,
+        /// Whether reading stops.
+        paused: bool,
     },
     /// Start TLS on a connection. Answered by `Secured` or `Failed`.
     StartTls {
@@ -246,11 +257,12 @@ impl<E, Q> Output<E, Q> {
             Self::Bind { id, kind, local, interface } => {
                 Output::Bind { id, kind, local, interface }
             }
-            Self::Datagram { socket, source, remote, segment_size } => {
-                Output::Datagram { socket, source, remote, segment_size }
+            Self::Datagram { socket, source, remote, segment_size, dont_fragment } => {
+                Output::Datagram { socket, source, remote, segment_size, dont_fragment }
             }
             Self::Connect { id, local, remote } => Output::Connect { id, local, remote },
             Self::Write { conn } => Output::Write { conn },
+            Self::Pause { conn, paused } => Output::Pause { conn, paused },
             Self::StartTls { conn, role, alpn } => Output::StartTls { conn, role, alpn },
             Self::Resolve { id, name, kinds } => Output::Resolve { id, name, kinds },
             Self::Ask { id, question: q } => Output::Ask { id, question: question(q) },
@@ -292,8 +304,23 @@ pub enum Transport {
 pub enum BindKind {
     /// A UDP socket.
     Udp,
+    /// A UDP socket that many clients of a relay send to. A driver with a data plane may spread it
+    /// over several cores and forward what the relay's table says without asking the machine; to any
+    /// other driver it is [`Udp`](Self::Udp).
+    SharedUdp,
+    /// The UDP socket of one relayed address. A driver with a data plane may forward what the
+    /// relay's table says without asking the machine; to any other driver it is [`Udp`](Self::Udp).
+    RelayUdp,
     /// A TCP listener.
     TcpListener,
+}
+
+impl BindKind {
+    /// Whether it is a UDP socket of any kind.
+    #[must_use]
+    pub const fn is_udp(self) -> bool {
+        !matches!(self, Self::TcpListener)
+    }
 }
 
 /// Which side of a TLS handshake we are.

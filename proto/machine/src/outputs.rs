@@ -44,7 +44,13 @@ impl<E, Q> Outputs<E, Q> {
 
     /// Queues one datagram from `socket` to `remote`.
     pub fn datagram(&mut self, socket: Id, remote: Endpoint, payload: &[u8]) {
-        let output = Output::Datagram { socket, source: None, remote, segment_size: None };
+        let output = Output::Datagram {
+            socket,
+            source: None,
+            remote,
+            segment_size: None,
+            dont_fragment: false,
+        };
         self.push_with(output, payload);
     }
 
@@ -93,7 +99,16 @@ mod tests {
             }
             let (source, remote, segment_size) = (None, Endpoint::UNSPECIFIED_V4, None);
             let expected = [
-                (Output::Datagram { socket: id, source, remote, segment_size }, b"one".to_vec()),
+                (
+                    Output::Datagram {
+                        socket: id,
+                        source,
+                        remote,
+                        segment_size,
+                        dont_fragment: false,
+                    },
+                    b"one".to_vec(),
+                ),
                 (Output::Event("nothing to send"), vec![]),
                 (Output::Write { conn: id }, b"two and more".to_vec()),
             ];

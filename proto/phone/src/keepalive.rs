@@ -82,8 +82,13 @@ impl Keepalives {
                 // From the address that SIP goes out from, whose binding is to be kept.
                 let source = Some(flow.local.ip()).filter(|ip| !ip.is_unspecified());
                 let (socket, remote) = (flow.id, flow.remote);
-                let output =
-                    machine::Output::Datagram { socket, source, remote, segment_size: None };
+                let output = machine::Output::Datagram {
+                    socket,
+                    source,
+                    remote,
+                    segment_size: None,
+                    dont_fragment: false,
+                };
                 outputs.push_with(output, &bytes);
                 bytes.clear();
             }

@@ -90,7 +90,13 @@ impl Server {
         for bytes in bytes.chunks(segment_size.unwrap_or(bytes.len()).max(1)) {
             if stun::binding::answer(bytes, remote, &mut answer) {
                 self.stats.stun_answered += 1;
-                let output = Output::Datagram { socket, source, remote, segment_size: None };
+                let output = Output::Datagram {
+                    socket,
+                    source,
+                    remote,
+                    segment_size: None,
+                    dont_fragment: false,
+                };
                 self.outputs.push_with(output, &answer);
             } else {
                 self.stats.stun_ignored += 1;

@@ -271,7 +271,7 @@ impl<P: Part> Net<P> {
         };
         let at = Endpoint::new(node.ip, port);
         let table = match kind {
-            BindKind::Udp => &mut self.udp,
+            BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => &mut self.udp,
             BindKind::TcpListener => &mut self.listeners,
         };
         let free = *table.entry(at).or_insert((index, id)) == (index, id);

@@ -210,12 +210,19 @@ impl Client {
         timers.set(Timer::Again, now.mono + AGAIN);
         match self.step {
             Step::Datagram => {
-                let datagram = Output::Datagram { socket, source, remote, segment_size: None };
+                let datagram = Output::Datagram {
+                    socket,
+                    source,
+                    remote,
+                    segment_size: None,
+                    dont_fragment: false,
+                };
                 out.push_with(datagram, b"who am I?");
             }
             Step::Train => {
                 let segment_size = Some(TRAIN.0);
-                let train = Output::Datagram { socket, source, remote, segment_size };
+                let train =
+                    Output::Datagram { socket, source, remote, segment_size, dont_fragment: false };
                 out.push_with(train, &[7; TRAIN.1]);
             }
             Step::Unreachable => out.datagram(socket, remote.with_port(9), b"nobody"),

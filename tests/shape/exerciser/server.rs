@@ -53,7 +53,13 @@ impl Server {
                 for part in bytes.chunks(size) {
                     let text = format!("{} bytes from {remote}", part.len());
                     let source = Some(local.ip());
-                    let answer = Output::Datagram { socket, source, remote, segment_size: None };
+                    let answer = Output::Datagram {
+                        socket,
+                        source,
+                        remote,
+                        segment_size: None,
+                        dont_fragment: false,
+                    };
                     out.push_with(answer, text.as_bytes());
                 }
             }

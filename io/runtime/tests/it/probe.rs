@@ -186,7 +186,13 @@ impl Run {
     }
 
     pub(crate) async fn send(&self, socket: Id, remote: Endpoint, payload: &[u8]) {
-        let output = Output::Datagram { socket, source: None, remote, segment_size: None };
+        let output = Output::Datagram {
+            socket,
+            source: None,
+            remote,
+            segment_size: None,
+            dont_fragment: false,
+        };
         self.output(output, payload).await;
     }
 

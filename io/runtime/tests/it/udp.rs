@@ -21,7 +21,13 @@ async fn the_destination_is_known_and_the_source_is_chosen() {
 
     let third: std::net::IpAddr = "127.0.0.3".parse().unwrap();
     let source = Some(third);
-    let answer = Output::Datagram { socket: wide, source, remote: here, segment_size: None };
+    let answer = Output::Datagram {
+        socket: wide,
+        source,
+        remote: here,
+        segment_size: None,
+        dont_fragment: false,
+    };
     run.output(answer, b"from the third").await;
     let Input::Datagram { socket, remote, .. } = run.input().await else { panic!("a datagram") };
     assert_eq!(socket, narrow);
@@ -49,7 +55,13 @@ async fn trains_arrive_whole() {
     let (a, _) = run.bind(BindKind::Udp, "127.0.0.1:0").await;
     let (b, to) = run.bind(BindKind::Udp, "127.0.0.1:0").await;
     let payload: Vec<u8> = (0..4_500_u32).map(|n| (n / 1000) as u8).collect();
-    let train = Output::Datagram { socket: a, source: None, remote: to, segment_size: Some(1000) };
+    let train = Output::Datagram {
+        socket: a,
+        source: None,
+        remote: to,
+        segment_size: Some(1000),
+        dont_fragment: false,
+    };
     run.output(train, &payload).await;
     let mut datagrams = Vec::new();
     while datagrams.len() < 5 {

@@ -26,17 +26,19 @@ impl<M: Inhabitant> World<M> {
                 };
                 self.tell_machine(node, input);
             }
-            Output::Datagram { socket, source, remote, segment_size } => {
+            Output::Datagram { socket, source, remote, segment_size, dont_fragment } => {
                 let size = segment_size.unwrap_or(usize::MAX).max(1);
+                let from = (socket, source, dont_fragment);
                 if payload.is_empty() {
-                    self.send_datagram(node, socket, source, remote, payload);
+                    self.send_datagram(node, from, remote, payload);
                 }
                 for part in payload.chunks(size) {
-                    self.send_datagram(node, socket, source, remote, part);
+                    self.send_datagram(node, from, remote, part);
                 }
             }
             Output::Connect { id, local, remote } => self.connect(node, id, local, remote),
             Output::Write { conn } => self.write(node, conn, payload),
+            Output::Pause { conn, paused } => self.pause(node, conn, paused),
             Output::StartTls { conn, role, alpn } => self.start_tls(node, conn, role, alpn),
             Output::Resolve { id, name, kinds } => self.resolve(node, id, &name, &kinds),
             Output::Ask { id, question } => {
@@ -62,7 +64,9 @@ impl<M: Inhabitant> World<M> {
         }
         let sockets = &mut self.host_mut(node).sockets;
         let taken = |sockets: &crate::node::Sockets, port| match kind {
-            BindKind::Udp => sockets.udp_taken(local.with_port(port)),
+            BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => {
+                sockets.udp_taken(local.with_port(port))
+            }
             BindKind::TcpListener => sockets.listener_taken(local.with_port(port)),
         };
         let port = match local.port() {
@@ -72,7 +76,9 @@ impl<M: Inhabitant> World<M> {
         };
         let local = local.with_port(port);
         match kind {
-            BindKind::Udp => sockets.insert_udp(id, UdpSocket { local, interface }),
+            BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => {
+                sockets.insert_udp(id, UdpSocket { local, interface })
+            }
             BindKind::TcpListener => _ = sockets.listeners.insert(id, local),
         }
         Ok(local)
@@ -99,8 +105,7 @@ impl<M: Inhabitant> World<M> {
     fn send_datagram(
         &mut self,
         node: u32,
-        socket: Id,
-        source: Option<IpAddr>,
+        (socket, source, dont_fragment): (Id, Option<IpAddr>, bool),
         remote: Endpoint,
         payload: &[u8],
     ) {
@@ -112,7 +117,7 @@ impl<M: Inhabitant> World<M> {
         let sent = self.source(node, remote.ip(), bound.or(source)).and_then(|source| {
             let src = Endpoint::new(source, local.port());
             let mut packet = Packet::udp(src, remote, payload.to_vec());
-            packet.dont_fragment = self.host_mut(node).sockets.dont_fragment;
+            packet.dont_fragment = dont_fragment || self.host_mut(node).sockets.dont_fragment;
             self.originate(node, packet)
         });
         if let Err(icmp) = sent {

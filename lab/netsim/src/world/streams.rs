@@ -84,6 +84,13 @@ impl<M: Inhabitant> World<M> {
         self.flush(node, conn);
     }
 
+    /// Stops handing a connection's bytes to its machine, or goes on.
+    pub(super) fn pause(&mut self, node: u32, conn: Id, paused: bool) {
+        if let Some(stream) = self.host_mut(node).sockets.streams.get_mut(&conn) {
+            stream.paused = paused;
+        }
+    }
+
     pub(super) fn close_stream(&mut self, node: u32, conn: Id) {
         let mut out = std::mem::take(&mut self.segments);
         let now = self.now.mono;

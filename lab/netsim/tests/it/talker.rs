@@ -65,7 +65,8 @@ impl Talker {
     pub(crate) fn send_from(&mut self, socket: Id, source: &str, remote: &str, bytes: &[u8]) {
         let source: Option<IpAddr> = Some(source.parse().unwrap());
         let remote = remote.parse().unwrap();
-        let output = Output::Datagram { socket, source, remote, segment_size: None };
+        let output =
+            Output::Datagram { socket, source, remote, segment_size: None, dont_fragment: false };
         self.outputs.push_with(output, bytes);
     }
 
@@ -119,7 +120,13 @@ impl Machine for Talker {
             Input::Datagram { socket, local, remote, bytes, .. } => {
                 if self.echoes {
                     let source = Some(local.ip());
-                    let output = Output::Datagram { socket, source, remote, segment_size: None };
+                    let output = Output::Datagram {
+                        socket,
+                        source,
+                        remote,
+                        segment_size: None,
+                        dont_fragment: false,
+                    };
                     self.outputs.push_with(output, bytes);
                 }
                 Told::Heard { local, remote, bytes: bytes.to_vec() }

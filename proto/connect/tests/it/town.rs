@@ -56,7 +56,13 @@ impl StunServer {
                 let mut answer = Vec::new();
                 if !self.silent && stun::binding::answer(bytes, remote, &mut answer) {
                     let source = Some(local.ip());
-                    let output = Output::Datagram { socket, source, remote, segment_size: None };
+                    let output = Output::Datagram {
+                        socket,
+                        source,
+                        remote,
+                        segment_size: None,
+                        dont_fragment: false,
+                    };
                     self.outputs.push_with(output, &answer);
                 }
             }

@@ -267,7 +267,8 @@ impl Transports {
         let source = (bound.ip().is_unspecified() && !flow.local.ip().is_unspecified())
             .then_some(flow.local.ip());
         let (socket, remote) = (flow.id, flow.remote);
-        let output = Output::Datagram { socket, source, remote, segment_size: None };
+        let output =
+            Output::Datagram { socket, source, remote, segment_size: None, dont_fragment: false };
         self.outputs.push_with(output, bytes);
         Ok(())
     }

@@ -1,0 +1,1 @@
+//! The forwarding table of the media relays: flows, permissions, channels, counters.
