@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use machine::{
-    BindKind, Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
+    Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
     ResolveError,
 };
 use server::{Answer, Config, Keys, Question, Server};

@@ -257,7 +257,10 @@ impl<P: Part> Net<P> {
                 }
                 self.opening.remove(&(index, id));
             }
-            Output::StartTls { .. } | Output::Ask { .. } | Output::Event(_) => {}
+            Output::Pause { .. }
+            | Output::StartTls { .. }
+            | Output::Ask { .. }
+            | Output::Event(_) => {}
         }
     }
 
