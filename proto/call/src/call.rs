@@ -208,6 +208,7 @@ impl Call {
             stun_servers: config.stun_servers.clone(),
             include_loopback: config.include_loopback,
             preferred: config.preferred,
+            ..SessionSpec::default()
         };
         let session = connect.open(now, spec)?;
         let leg = Leg::new(config.source.clone(), entropy.fork("call.media"));

@@ -49,6 +49,7 @@ impl Side {
             stun_servers: Vec::new(),
             include_loopback: true,
             preferred: None,
+            ..SessionSpec::default()
         };
         let session = connect.open(now, spec)?;
         let sockets = BTreeMap::new();

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crypto::Secret;
 use ice::Role;
-use machine::Endpoint;
+use machine::{Endpoint, Transport};
 
 use crate::defaults;
 
@@ -46,11 +47,48 @@ pub struct SessionSpec {
     pub role: Role,
     /// STUN servers to ask, IPv4 and IPv6 as they come.
     pub stun_servers: Vec<Endpoint>,
+    /// TURN servers, the first to be used before the second: relayed candidates come from the first
+    /// that gives any.
+    pub turn_servers: Vec<TurnServer>,
     /// Offer loopback addresses too. They are always offered when the host has nothing else.
     pub include_loopback: bool,
     /// Our address towards the signalling server, if known: the default destination is chosen from
     /// the same interface where possible, for peers without ICE.
     pub preferred: Option<IpAddr>,
+}
+
+impl Default for SessionSpec {
+    /// One stream of one component, by ICE, without servers, on the controlling side.
+    fn default() -> Self {
+        Self {
+            streams: vec![StreamSpec { components: 1 }],
+            ice: IceMode::On,
+            role: Role::Controlling,
+            stun_servers: Vec::new(),
+            turn_servers: Vec::new(),
+            include_loopback: false,
+            preferred: None,
+        }
+    }
+}
+
+/// A TURN server, as a configuration or an account names it (RFC 7065).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnServer {
+    /// A domain, a host name, or an address without brackets. Over TLS the certificate must be good
+    /// for it.
+    pub host: String,
+    /// The port. `None`: a domain's SRV records tell it (RFC 5928), else the usual one (3478; 5349
+    /// and then 443 over TLS).
+    pub port: Option<u16>,
+    /// Over what it is reached. `None`: UDP, else TCP, else TLS.
+    pub transport: Option<Transport>,
+    /// Where to look for it if the name leads nowhere, as on the host of the registrar.
+    pub fallback: Vec<IpAddr>,
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
 }
 
 /// One stream to open.
@@ -68,6 +106,6 @@ pub enum IceMode {
     On,
     /// Send to the address that the other side's description gives, from the one that ours gives.
     Off,
-    /// By ICE, on relayed candidates only. Refused: this version has no relay client.
+    /// By ICE, on relayed candidates of ours only: the other side learns no address of this host.
     RelayOnly,
 }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use ice::{Explanation, Role};
 use machine::{Entropy, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers};
 
-use crate::defaults::MAX_STUN_SERVERS;
+use crate::defaults::{MAX_FALLBACKS, MAX_STUN_SERVERS, MAX_TURN_SERVERS};
 use crate::pacer::Pacer;
 use crate::session::{Context, Session};
 use crate::{Config, Event, IceMode, LocalParameters, RemoteParameters, SessionSpec};
@@ -55,14 +55,17 @@ pub struct Stats {
 /// Why a session was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// Relayed paths need a TURN client.
-    #[error("relay-only needs a TURN server, and this version has no TURN client: use ICE on")]
+    /// Relayed paths alone are wanted, and no TURN server is given.
+    #[error("relay-only needs a TURN server, and none is known")]
     NoRelay,
     /// Too many sessions.
     #[error("{0} sessions are open: no more at a time")]
     TooManySessions(usize),
     /// The spec asks for no stream or too many streams, components or servers.
-    #[error("a session has 1 to 8 streams of 1 or 2 components, and up to 4 STUN servers")]
+    #[error(
+        "a session has 1 to 8 streams of 1 or 2 components, up to 4 STUN servers and up to 2 TURN \
+         servers"
+    )]
     Spec,
 }
 
@@ -116,13 +119,16 @@ impl Connect {
     /// # Errors
     /// If the spec cannot be honoured.
     pub fn open(&mut self, now: Now, spec: SessionSpec) -> Result<SessionId, OpenError> {
-        if spec.ice == IceMode::RelayOnly {
+        if spec.ice == IceMode::RelayOnly && spec.turn_servers.is_empty() {
             return Err(OpenError::NoRelay);
         }
         let components = 1..=ice::defaults::MAX_COMPONENTS;
         let streams = (1..=ice::defaults::MAX_STREAMS).contains(&spec.streams.len())
             && spec.streams.iter().all(|stream| components.contains(&stream.components));
-        if !streams || spec.stun_servers.len() > MAX_STUN_SERVERS {
+        let servers = spec.stun_servers.len() <= MAX_STUN_SERVERS
+            && spec.turn_servers.len() <= MAX_TURN_SERVERS
+            && spec.turn_servers.iter().all(|server| server.fallback.len() <= MAX_FALLBACKS);
+        if !streams || !servers {
             return Err(OpenError::Spec);
         }
         if self.sessions.len() >= self.config.max_sessions {

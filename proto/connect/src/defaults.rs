@@ -12,6 +12,13 @@ pub const MAX_ADDRESSES: usize = 16;
 /// §14.2), and a second one is for when the first does not answer.
 pub const MAX_STUN_SERVERS: usize = 4;
 
+/// TURN servers of one session. Each costs an allocation a component until a path is chosen; a second
+/// one is for when the first is gone.
+pub const MAX_TURN_SERVERS: usize = 2;
+
+/// Addresses to fall back to for one TURN server: the registrar's, IPv4 and IPv6.
+pub const MAX_FALLBACKS: usize = 4;
+
 /// The largest datagram that is sent or received.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 

@@ -92,8 +92,10 @@ pub struct Path {
     pub remote_type: Option<CandidateKind>,
     /// Whether a relay is in between.
     pub relayed: bool,
-    /// The transport.
+    /// Over what packets leave this host: UDP, or what our relay is reached by.
     pub transport: Transport,
+    /// Our own relay's address, if packets go through one.
+    pub relay: Option<Endpoint>,
     /// Round-trip time of the check that proved it.
     pub rtt: Option<Duration>,
     /// How many pairs were checked until it was chosen.

@@ -26,7 +26,7 @@ mod pacer;
 pub mod parameters;
 mod session;
 
-pub use config::{Config, IceMode, SessionSpec, StreamSpec};
+pub use config::{Config, IceMode, SessionSpec, StreamSpec, TurnServer};
 pub use connect::{Connect, OpenError, SendError, SessionError, SessionId, Stats};
 pub use event::{Event, Path};
 pub use ice::{

@@ -114,6 +114,7 @@ fn sessions_that_open_before_the_interfaces_are_known_wait_for_them() {
         stun_servers: Vec::new(),
         include_loopback: false,
         preferred: None,
+        ..SessionSpec::default()
     };
     let now = Now::default();
     let session = connect.open(now, spec).unwrap();

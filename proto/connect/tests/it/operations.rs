@@ -260,6 +260,7 @@ fn spec(ice: bool, streams: usize, components: u16, servers: usize) -> SessionSp
         stun_servers: vec!["198.51.100.10:3478".parse().unwrap(); servers],
         include_loopback: false,
         preferred: None,
+        ..SessionSpec::default()
     }
 }
 

@@ -205,6 +205,7 @@ impl Town {
             stun_servers: vec![STUN.parse().unwrap(), STUN_V6.parse().unwrap()],
             include_loopback: false,
             preferred: None,
+            ..SessionSpec::default()
         };
         Self { world, phones, server, events: [Vec::new(), Vec::new()], spec }
     }
