@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::spec::{BadSpec, Dependence as D, NatSpec, Ports};
+use crate::firewall::FirewallSpec;
 
-/// A named kind of access: the NATs that stand between a host and the internet.
+/// A named kind of access: the NATs, and the firewall, that stand between a host and the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Preset {
     /// A public address.
@@ -24,15 +25,17 @@ pub enum Preset {
     Double,
     /// A symmetric NAT behind a full cone.
     SymmetricThenCone,
+    /// A port-restricted NAT behind a firewall that drops all UDP, in silence.
+    UdpBlocked,
 }
 
 /// Names of presets that are planned but not built.
-const PLANNED: [&str; 8] =
-    ["udp-blocked", "cgn", "tcp-out-only", "web-only", "hotel", "ipv6-only", "dual-stack", "vpn"];
+const PLANNED: [&str; 7] =
+    ["cgn", "tcp-out-only", "web-only", "hotel", "ipv6-only", "dual-stack", "vpn"];
 
 impl Preset {
     /// All of them, the kindest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Open,
         Self::FullCone,
         Self::AddressRestricted,
@@ -41,6 +44,7 @@ impl Preset {
         Self::SymmetricSequential,
         Self::Double,
         Self::SymmetricThenCone,
+        Self::UdpBlocked,
     ];
 
     /// Its name on the command line.
@@ -55,6 +59,7 @@ impl Preset {
             Self::SymmetricSequential => "symmetric-sequential",
             Self::Double => "double",
             Self::SymmetricThenCone => "symmetric-then-cone",
+            Self::UdpBlocked => "udp-blocked",
         }
     }
 
@@ -67,11 +72,22 @@ impl Preset {
             Self::Open => vec![],
             Self::FullCone => vec![full_cone()],
             Self::AddressRestricted => vec![NatSpec::new(D::Endpoint, D::Address)],
-            Self::PortRestricted => vec![NatSpec::new(D::Endpoint, D::AddressAndPort)],
+            Self::PortRestricted | Self::UdpBlocked => {
+                vec![NatSpec::new(D::Endpoint, D::AddressAndPort)]
+            }
             Self::Symmetric => vec![symmetric().ports(Ports::Random)],
             Self::SymmetricSequential => vec![symmetric().ports(Ports::Sequential)],
             Self::Double => vec![full_cone(), full_cone()],
             Self::SymmetricThenCone => vec![symmetric().ports(Ports::Random), full_cone()],
+        }
+    }
+
+    /// The firewall between its NATs and the internet.
+    #[must_use]
+    pub const fn firewall(self) -> Option<FirewallSpec> {
+        match self {
+            Self::UdpBlocked => Some(FirewallSpec::without_udp()),
+            _ => None,
         }
     }
 }
@@ -98,6 +114,15 @@ impl Access {
         match self {
             Self::Preset(preset) => preset.nats(),
             Self::Nat(spec) => vec![spec.clone()],
+        }
+    }
+
+    /// The firewall between its NATs and the internet.
+    #[must_use]
+    pub const fn firewall(&self) -> Option<FirewallSpec> {
+        match self {
+            Self::Preset(preset) => preset.firewall(),
+            Self::Nat(_) => None,
         }
     }
 }
@@ -181,7 +206,7 @@ mod tests {
     #[test]
     fn refusals_say_why() {
         for (text, says) in [
-            ("udp-blocked", "the preset `udp-blocked` is not built yet"),
+            ("web-only", "the preset `web-only` is not built yet"),
             ("mapping=xx", "`mapping` does not take `xx` (it takes ei, ad, apd)"),
             ("mapping=ei,9", "`9` is not AXIS=VALUE"),
             (
