@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::IpAddr;
 
 use machine::{Checked, Now};
-use runtime::{Config, Dns, Identity, Roots, Running, Tls, World};
+use runtime::{Certificates, Config, Dns, Identity, Roots, Running, Tls, World};
 use tokio::sync::mpsc;
 
 use crate::exerciser::{Event, Exerciser, INPUTS, OUTPUTS, Plan, Question};
@@ -30,7 +30,8 @@ const NAME: &str = "localhost";
 fn start(machine: Exerciser, twin: Exerciser, tls: Tls) -> (Running<Checked<Exerciser>>, Events) {
     let (sender, events) = mpsc::unbounded_channel();
     // The hosts file knows the one name that is there; no server knows the other.
-    let config = Config { name: "exerciser", dns: Dns::Servers(Vec::new()), tls };
+    let dns = Dns::Servers(Vec::new());
+    let config = Config { name: "exerciser", dns, tls, ..Config::default() };
     (runtime::spawn(Checked::with_twin(machine, twin), Owner(sender), config), events)
 }
 
@@ -39,9 +40,9 @@ fn certificate() -> (Tls, Tls) {
     let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
     let der = made.cert.der().to_vec();
     let key = made.signing_key.serialize_der();
-    let identity = Some(Identity { chain: vec![der.clone()], key });
-    let shown = Tls { identity, ..Tls::default() };
-    (shown, Tls { roots: Roots::Only(vec![der]), identity: None })
+    let identity = Identity { chain: vec![der.clone()], key };
+    let shown = Tls { certificates: Certificates::new(&identity).unwrap(), ..Tls::default() };
+    (shown, Tls { roots: Roots::Only(vec![der]), ..Tls::default() })
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The task that owns a machine: inputs in, outputs carried out, a bounded piece at a time.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -19,6 +20,7 @@ use crate::defaults::{
 use crate::dns::Resolver;
 use crate::fail::fail_kind;
 use crate::handle::{Command, Config, World};
+use crate::inherited::Inherited;
 use crate::ready::Ready;
 use crate::resource::{Resource, Slot, Task};
 use crate::tls::Starter;
@@ -37,6 +39,7 @@ pub(crate) struct Driver<M: Machine, W> {
     pub(crate) timers: Timers<Deadline>,
     resolver: Resolver,
     tls: Starter,
+    inherited: Inherited,
     interfaces: Vec<Interface>,
     /// Connections accepted so far, which names the next.
     pub(crate) accepted: u64,
@@ -82,6 +85,7 @@ where
             timers: Timers::new(),
             resolver: Resolver::new(config.dns),
             tls: Starter::new(config.tls),
+            inherited: config.inherited,
             interfaces: Vec::new(),
             accepted: 0,
             permits: Arc::default(),
@@ -273,15 +277,9 @@ where
     fn bind(&mut self, id: Id, kind: BindKind, local: Endpoint, interface: Option<u32>) {
         let bound = match kind {
             BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => {
-                UdpPort::bind(local, interface).map(|port| {
-                    let local = port.local();
-                    (Resource::Udp(port), local)
-                })
+                self.bind_udp(local, interface)
             }
-            BindKind::TcpListener => tcp::listen(local, interface).and_then(|listener| {
-                let local = Endpoint::from(listener.local_addr()?);
-                Ok((Resource::Listener(listener), local))
-            }),
+            BindKind::TcpListener => self.listen(local, interface),
         };
         match bound {
             Ok((resource, local)) => {
@@ -293,6 +291,32 @@ where
                 self.inbox.push_back(Input::Failed { id, kind: fail_kind(&error) });
             }
         }
+    }
+
+    fn bind_udp(
+        &self,
+        local: Endpoint,
+        interface: Option<u32>,
+    ) -> io::Result<(Resource<M::Answer>, Endpoint)> {
+        let port = match self.inherited.take_socket(local) {
+            Some(socket) => UdpPort::inherited(socket)?,
+            None => UdpPort::bind(local, interface)?,
+        };
+        let local = port.local();
+        Ok((Resource::Udp(port), local))
+    }
+
+    fn listen(
+        &self,
+        local: Endpoint,
+        interface: Option<u32>,
+    ) -> io::Result<(Resource<M::Answer>, Endpoint)> {
+        let listener = match self.inherited.take_listener(local) {
+            Some(listener) => tcp::inherited(listener)?,
+            None => tcp::listen(local, interface)?,
+        };
+        let local = Endpoint::from(listener.local_addr()?);
+        Ok((Resource::Listener(listener), local))
     }
 
     /// Closes what the machine holds by the name `id`.
@@ -329,7 +353,7 @@ where
     }
 
     /// Serves `id` again after a rest.
-    pub(crate) fn retry(&mut self, id: Id, error: &std::io::Error) {
+    pub(crate) fn retry(&mut self, id: Id, error: &io::Error) {
         tracing::debug!(?id, %error, "rests");
         self.timers.set(Deadline::Retry(id), now().mono + RETRY);
     }

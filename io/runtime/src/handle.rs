@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use crate::defaults::VERBS_MAX;
 use crate::dns::Dns;
 use crate::driver::Driver;
+use crate::inherited::Inherited;
 use crate::tls::Tls;
 
 /// What stands around a machine: its owner, who hears its events, and whoever answers its
@@ -35,11 +36,18 @@ pub struct Config {
     pub dns: Dns,
     /// Whom TLS connections trust, and the certificate that is shown on them.
     pub tls: Tls,
+    /// Sockets that were bound before we started.
+    pub inherited: Inherited,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { name: "machine", dns: Dns::System, tls: Tls::default() }
+        Self {
+            name: "machine",
+            dns: Dns::System,
+            tls: Tls::default(),
+            inherited: Inherited::none(),
+        }
     }
 }
 

@@ -19,15 +19,18 @@
 //!
 //! ICMP errors are not reported yet.
 
+mod certificates;
 mod clock;
 mod connection;
 pub mod defaults;
+mod descriptors;
 mod dns;
 mod driver;
 mod end_point;
 mod entropy;
 mod fail;
 mod handle;
+mod inherited;
 mod interfaces;
 mod ready;
 mod resource;
@@ -36,9 +39,12 @@ mod tcp;
 mod tls;
 mod udp_port;
 
+pub use certificates::{BadIdentity, Certificates, Identity};
 pub use clock::now;
+pub use descriptors::{DescriptorLimit, raise_descriptor_limit};
 pub use dns::Dns;
 pub use entropy::entropy;
 pub use handle::{Config, Handle, Running, Stopped, World, spawn};
+pub use inherited::Inherited;
 pub use interfaces::interfaces;
-pub use tls::{Identity, Roots, Tls};
+pub use tls::{Roots, Tls};

@@ -29,6 +29,12 @@ pub(crate) fn listen(local: Endpoint, interface: Option<u32>) -> io::Result<TcpL
     TcpListener::from_std(socket.into())
 }
 
+/// A listener that was bound before we started.
+pub(crate) fn inherited(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
 /// Connects to `remote`, from `local` if given.
 pub(crate) fn connect(
     local: Option<Endpoint>,

@@ -1,6 +1,5 @@
 //! TLS through rustls: whom we trust, who we are, and what SASL can bind to.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -8,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use machine::{ConnectionBinding, FailKind, TlsRole};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use crate::certificates::Certificates;
 use crate::connection::Connection;
 use crate::end_point;
 
@@ -20,8 +20,8 @@ use crate::end_point;
 pub struct Tls {
     /// Whose certificates count.
     pub roots: Roots,
-    /// Who we are; without it no connection is accepted over TLS.
-    pub identity: Option<Identity>,
+    /// Who we are; without a certificate no connection is accepted over TLS.
+    pub certificates: Certificates,
 }
 
 /// Whose certificates count.
@@ -32,21 +32,6 @@ pub enum Roots {
     System,
     /// These certificates alone, in DER.
     Only(Vec<Vec<u8>>),
-}
-
-/// A certificate and its key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The certificate in DER, and those that lead from it to a root.
-    pub chain: Vec<Vec<u8>>,
-    /// The certificate's private key: PKCS #8, PKCS #1 or SEC1 in DER.
-    pub key: Vec<u8>,
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("chain", &self.chain.len()).finish_non_exhaustive()
-    }
 }
 
 /// A handshake under way.
@@ -64,14 +49,13 @@ pub(crate) struct Secured {
 pub(crate) struct Starter {
     tls: Tls,
     client: OnceLock<Result<Arc<ClientConfig>, String>>,
-    server: OnceLock<Result<Arc<ServerConfig>, String>>,
 }
 
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
 impl Starter {
     pub(crate) const fn new(tls: Tls) -> Self {
-        Self { tls, client: OnceLock::new(), server: OnceLock::new() }
+        Self { tls, client: OnceLock::new() }
     }
 
     /// A handshake on `connection`, after what was written to it.
@@ -112,12 +96,13 @@ impl Starter {
     }
 
     fn accept(&self, connection: Connection, alpn: Vec<Vec<u8>>) -> Handshake {
-        let config = self.server.get_or_init(|| server_config(self.tls.identity.as_ref())).clone();
-        let own = self.tls.identity.as_ref().and_then(|identity| identity.chain.first());
-        let server_end_point = own.and_then(|der| end_point::hash(der));
+        let shown = self.tls.certificates.shown();
         Box::pin(async move {
-            let mut config = ServerConfig::clone(&*config.map_err(io::Error::other)?);
+            let none = || io::Error::other("there is no certificate to show");
+            let shown = shown.ok_or_else(none)?;
+            let mut config = shown.config.clone();
             config.alpn_protocols = alpn;
+            let server_end_point = end_point::hash(&shown.certificate);
             let (stream, permit) = connection.into_plain().await?;
             let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
             let (_, session) = stream.get_ref();
@@ -136,7 +121,7 @@ impl Starter {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -163,19 +148,6 @@ fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, String> {
         .with_protocol_versions(&VERSIONS)
         .map_err(|e| e.to_string())?;
     Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
-}
-
-fn server_config(identity: Option<&Identity>) -> Result<Arc<ServerConfig>, String> {
-    let identity = identity.ok_or("there is no certificate to show")?;
-    let chain = identity.chain.iter().cloned().map(CertificateDer::from).collect();
-    let key = PrivateKeyDer::try_from(identity.key.clone())?;
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&VERSIONS)
-        .map_err(|e| e.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| e.to_string())?;
-    Ok(Arc::new(config))
 }
 
 fn certificates(chain: Option<&[CertificateDer<'_>]>) -> Vec<Vec<u8>> {

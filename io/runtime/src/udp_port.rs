@@ -31,7 +31,16 @@ struct Waiting {
 
 impl UdpPort {
     pub(crate) fn bind(local: Endpoint, interface: Option<u32>) -> io::Result<Self> {
-        let socket = Socket::bind(local, interface)?.try_map(UdpSocket::from_std)?;
+        Self::on(Socket::bind(local, interface)?)
+    }
+
+    /// A port on a socket that was bound before we started.
+    pub(crate) fn inherited(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Self::on(Socket::adopt(socket)?)
+    }
+
+    fn on(socket: Socket) -> io::Result<Self> {
+        let socket = socket.try_map(UdpSocket::from_std)?;
         Ok(Self { socket, waiting: VecDeque::new(), waiting_len: 0, lost: 0 })
     }
 

@@ -53,13 +53,26 @@ impl Socket {
             bind_to_device(&socket, local, interface)?;
         }
         socket.bind(&scoped(local, interface).into())?;
+        Self::prepare(socket.into(), interface)
+    }
+
+    /// Takes a socket that is bound already, an inherited one for example.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn adopt(socket: UdpSocket) -> io::Result<Self> {
+        Self::prepare(socket, None)
+    }
+
+    /// Sets the options that every socket of ours has.
+    fn prepare(socket: UdpSocket, interface: Option<NonZeroU32>) -> io::Result<Self> {
+        let options = socket2::SockRef::from(&socket);
         // The kernel caps these by its own settings.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN);
-        let _ = socket.set_send_buffer_size(SEND_BUFFER_LEN);
-        let socket = UdpSocket::from(socket);
+        let _ = options.set_recv_buffer_size(RECEIVE_BUFFER_LEN);
+        let _ = options.set_send_buffer_size(SEND_BUFFER_LEN);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        allow_fragments(&socket, local)?;
         let local = Endpoint::from(socket.local_addr()?);
+        allow_fragments(&socket, local)?;
         Ok(Self { socket, state, local, interface })
     }
 }

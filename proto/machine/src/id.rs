@@ -48,21 +48,39 @@ impl fmt::Debug for Id {
 pub struct Ids {
     namespace: u16,
     next: u64,
+    end: u64,
+    start: u64,
 }
 
 impl Ids {
     /// Names of the namespace `namespace`.
     #[must_use]
     pub const fn new(namespace: u16) -> Self {
-        Self { namespace, next: 0 }
+        Self { namespace, next: 0, end: ACCEPTED, start: 0 }
     }
 
     /// A fresh name.
     pub fn next_id(&mut self) -> Id {
         let n = self.next;
         self.next += 1;
-        assert!(n < ACCEPTED, "2^47 names used up");
+        assert!(n < self.end, "all names used up");
         Id(((self.namespace as u64) << NAMESPACE_SHIFT) | n)
+    }
+
+    /// Sets the next `count` names aside, for a part that hands them out itself without a namespace
+    /// of its own.
+    pub fn block(&mut self, count: u64) -> Self {
+        let start = self.next;
+        self.next = start.saturating_add(count);
+        assert!(self.next <= self.end, "all names used up");
+        Self { namespace: self.namespace, next: start, end: self.next, start }
+    }
+
+    /// Whether `id` is one of these names, handed out or not.
+    #[must_use]
+    pub const fn contains(&self, id: Id) -> bool {
+        let n = id.0 & ((1 << NAMESPACE_SHIFT) - 1);
+        id.namespace() == self.namespace && self.start <= n && n < self.end
     }
 
     /// The namespace that these names belong to.
@@ -89,6 +107,11 @@ mod tests {
             assert_eq!(conn.namespace(), u16::MAX);
             assert!(conn != first && conn != second);
         }
+        let mut ids = Ids::new(7);
+        let mut block = ids.block(2);
+        let (inside, outside) = (block.next_id(), ids.next_id());
+        assert!(block.contains(inside) && !block.contains(outside) && ids.contains(outside));
+        assert!(!block.contains(first) && ids.contains(inside));
         assert_eq!(format!("{second:?} {:?}", Id::accepted(second, 5)), "65535#1 65535@5");
     }
 }

@@ -12,6 +12,7 @@
 //! | [`io`] | [`Input`], [`Output`] and what they carry |
 //! | [`outputs`] | [`Outputs`], the queue that implements `poll_output` |
 //! | [`outbox`] | [`Outbox`], a bounded write queue for one connection |
+//! | [`train`] | several datagrams in one input, cut apart |
 //! | [`timers`] | [`Timers`], every deadline of a machine, the next one in O(1) |
 //! | [`entropy`] | [`Entropy`], seeded randomness that forks by label |
 //! | [`endpoint`], [`address`] | [`Endpoint`] in canonical form, address classes of RFC 6890 |
@@ -35,6 +36,7 @@ pub mod outputs;
 pub mod redacted;
 pub mod time;
 pub mod timers;
+pub mod train;
 
 pub use address::AddressClass;
 pub use bytes::{Reader, Truncated, Writer};

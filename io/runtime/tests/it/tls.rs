@@ -2,7 +2,7 @@
 
 use machine::{CloseReason, ConnectionBinding, FailKind, Id, Input, Output, TlsRole};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use runtime::{Config, Identity, Roots, Tls};
+use runtime::{Certificates, Config, Identity, Roots, Tls};
 
 use crate::probe::Run;
 use crate::tcp::{hears, pair};
@@ -16,6 +16,10 @@ fn identity() -> (Identity, Roots) {
     let der = cert.der().to_vec();
     let identity = Identity { chain: vec![der.clone()], key: signing_key.serialize_der() };
     (identity, Roots::Only(vec![der]))
+}
+
+fn tls(roots: Roots, identity: &Identity) -> Tls {
+    Tls { roots, certificates: Certificates::new(identity).unwrap() }
 }
 
 async fn running(tls: Tls) -> Run {
@@ -54,7 +58,7 @@ async fn failures(run: &mut Run) -> Vec<(Id, FailKind)> {
 async fn both_sides_agree() {
     let (identity, roots) = identity();
     let chain = identity.chain.clone();
-    let mut run = running(Tls { roots, identity: Some(identity) }).await;
+    let mut run = running(tls(roots, &identity)).await;
     let (server, client) = start(&mut run, NAME, "probe").await;
     let mut bindings = Vec::new();
     while bindings.len() < 2 {
@@ -88,7 +92,7 @@ async fn both_sides_agree() {
 #[tokio::test]
 async fn what_was_written_before_goes_out_in_the_clear() {
     let (identity, roots) = identity();
-    let mut run = running(Tls { roots, identity: Some(identity) }).await;
+    let mut run = running(tls(roots, &identity)).await;
     let (server, client) = pair(&mut run, "127.0.0.1:0").await;
     run.verb(move |m| {
         m.outputs.write(server, b"go");
@@ -109,7 +113,7 @@ async fn a_certificate_for_another_name_or_of_strangers_is_refused() {
     let (_, strangers) = identity();
     let (identity, roots) = identity();
     for (roots, name) in [(roots, "other.example"), (strangers, NAME)] {
-        let mut run = running(Tls { roots, identity: Some(identity.clone()) }).await;
+        let mut run = running(tls(roots, &identity)).await;
         let (_, client) = start(&mut run, name, "probe").await;
         let failures = failures(&mut run).await;
         let (_, kind) = failures.iter().find(|(id, _)| *id == client).unwrap();
@@ -120,7 +124,7 @@ async fn a_certificate_for_another_name_or_of_strangers_is_refused() {
 #[tokio::test]
 async fn without_a_common_protocol_there_is_no_connection() {
     let (identity, roots) = identity();
-    let mut run = running(Tls { roots, identity: Some(identity) }).await;
+    let mut run = running(tls(roots, &identity)).await;
     let (server, _) = start(&mut run, NAME, "unheard-of").await;
     let failures = failures(&mut run).await;
     let (_, kind) = failures.iter().find(|(id, _)| *id == server).unwrap();
@@ -129,7 +133,7 @@ async fn without_a_common_protocol_there_is_no_connection() {
 
 #[tokio::test]
 async fn without_a_certificate_nobody_is_accepted() {
-    let mut run = running(Tls { roots: identity().1, identity: None }).await;
+    let mut run = running(Tls { roots: identity().1, certificates: Certificates::none() }).await;
     let (server, _) = start(&mut run, NAME, "probe").await;
     let failures = failures(&mut run).await;
     let (_, kind) = failures.iter().find(|(id, _)| *id == server).unwrap();
@@ -139,7 +143,7 @@ async fn without_a_certificate_nobody_is_accepted() {
 #[tokio::test]
 async fn a_peer_that_talks_something_else_fails() {
     let (identity, roots) = identity();
-    let mut run = running(Tls { roots, identity: Some(identity) }).await;
+    let mut run = running(tls(roots, &identity)).await;
     let (server, client) = pair(&mut run, "127.0.0.1:0").await;
     let role = TlsRole::Server;
     run.output(Output::StartTls { conn: server, role, alpn: Vec::new() }, &[]).await;
