@@ -56,6 +56,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 pub const KEEPALIVE: Duration = Duration::from_secs(29);
 /// How long a pong may take (RFC 5626 §4.4.1).
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a phone waits for a first response over UDP before it tries a stream: the request and two
+/// repetitions of it have gone out by then (T1 and 2·T1 after it, RFC 3261 §17.1.2.2). A firewall that
+/// drops UDP says nothing, and nobody waits the 32 seconds of Timer F for that.
+pub const FALLBACK_AFTER: Duration = Duration::from_millis(2500);
 /// Look-ups for one URI (RFC 3263), so that no zone sends us in circles.
 pub const LOCATE_LOOKUPS: usize = 16;
 /// Places to try for one URI (RFC 3263 §4.3): a caller has hung up before a ninth has timed out.

@@ -13,7 +13,10 @@ use crate::status::Status;
 #[derive(Debug)]
 pub struct Framer {
     buf: Vec<u8>,
-    /// How much of `buf` is known not to hold the end of a header section.
+    /// How much of `buf` has been taken: it goes at the next push, all at once, so that many small
+    /// frames in one read cost no more than one large one.
+    taken: usize,
+    /// How much of what waits is known not to hold the end of a header section.
     searched: usize,
     opener: Opener,
     max_bytes: usize,
@@ -86,7 +89,7 @@ impl Framer {
 
     const fn new(opener: Opener) -> Self {
         let max_bytes = defaults::MAX_MESSAGE_BYTES;
-        Self { buf: Vec::new(), searched: 0, opener, max_bytes, broken: false }
+        Self { buf: Vec::new(), taken: 0, searched: 0, opener, max_bytes, broken: false }
     }
 
     /// With another limit for one message.
@@ -100,6 +103,7 @@ impl Framer {
     /// stays buffered then is less than one message.
     pub fn push(&mut self, bytes: &[u8]) {
         if !self.broken {
+            self.buf.drain(..std::mem::take(&mut self.taken));
             self.buf.extend_from_slice(bytes);
         }
     }
@@ -112,47 +116,52 @@ impl Framer {
         let frame = self.message()?;
         if frame.is_err() {
             self.broken = true;
-            self.buf = Vec::new();
+            (self.buf, self.taken) = (Vec::new(), 0);
         }
         Some(frame)
     }
 
     /// How many bytes wait for the rest of their message.
     #[must_use]
-    pub const fn buffered(&self) -> usize {
-        self.buf.len()
+    pub fn buffered(&self) -> usize {
+        self.waiting().len()
+    }
+
+    /// What has come and was not taken.
+    fn waiting(&self) -> &[u8] {
+        self.buf.get(self.taken..).unwrap_or_default()
     }
 
     /// Takes line ends before a message: keepalives, or what RFC 3261 §7.5 has ignored.
     fn line_ends(&mut self) -> Option<Frame> {
         if self.opener == Opener::Us {
-            return self.buf.starts_with(b"\r\n").then(|| self.take(2)).map(|_| Frame::Pong);
+            return self.waiting().starts_with(b"\r\n").then(|| self.skip(2, Frame::Pong));
         }
-        if self.buf.starts_with(b"\r\n\r\n") {
-            self.take(4);
-            return Some(Frame::Ping);
+        if self.waiting().starts_with(b"\r\n\r\n") {
+            return Some(self.skip(4, Frame::Ping));
         }
         // One line end may yet become a ping, unless something else follows.
-        if self.buf.starts_with(b"\r\n") && !b"\r\n\r".starts_with(&self.buf) {
-            self.take(2);
+        if self.waiting().starts_with(b"\r\n") && !b"\r\n\r".starts_with(self.waiting()) {
+            self.taken += 2;
         }
         None
     }
 
     fn message(&mut self) -> Option<Result<Frame, FramingError>> {
-        match self.buf.first()? {
+        let waiting = self.waiting();
+        match waiting.first()? {
             // The rest of a line end is still to come.
-            b'\r' if b"\r\n\r".starts_with(&self.buf) => return None,
+            b'\r' if b"\r\n\r".starts_with(waiting) => return None,
             byte if !crate::text::is_token_byte(*byte) => return Some(Err(FramingError::NotSip)),
             _ => {}
         }
-        let unsearched = self.buf.get(self.searched..)?;
+        let unsearched = waiting.get(self.searched..)?;
         let Some(head) = parse::head_len(unsearched).map(|len| self.searched + len) else {
-            self.searched = self.buf.len().saturating_sub(3);
-            let full = self.buf.len() >= self.max_bytes;
+            let full = waiting.len() >= self.max_bytes;
+            self.searched = waiting.len().saturating_sub(3);
             return full.then_some(Err(FramingError::TooLarge { head: None }));
         };
-        let head_bytes = self.buf.get(..head)?;
+        let head_bytes = waiting.get(..head)?;
         if head > self.max_bytes {
             return Some(Err(FramingError::TooLarge { head: Some(head_bytes.to_vec()) }));
         }
@@ -164,14 +173,20 @@ impl Framer {
         if total > self.max_bytes {
             return Some(Err(FramingError::TooLarge { head: Some(head_bytes.to_vec()) }));
         }
-        (self.buf.len() >= total).then(|| Ok(Frame::Message(self.take(total))))
+        (waiting.len() >= total).then(|| Ok(Frame::Message(self.take(total))))
     }
 
     /// Takes `n` bytes that are there.
     fn take(&mut self, n: usize) -> Vec<u8> {
+        let bytes = self.waiting().get(..n).unwrap_or_default().to_vec();
+        self.skip(n, bytes)
+    }
+
+    /// Passes over `n` bytes that are there: they were `what`.
+    const fn skip<T>(&mut self, n: usize, what: T) -> T {
         self.searched = 0;
-        let rest = self.buf.split_off(n);
-        std::mem::replace(&mut self.buf, rest)
+        self.taken += n;
+        what
     }
 }
 

@@ -36,6 +36,16 @@ fn pings_on_what_the_peer_opened() {
     assert_eq!(framer.buffered(), 0);
 }
 
+/// A flood costs what it weighs: a megabyte of pings is taken in one pass.
+#[test]
+fn many_small_frames_in_one_read() {
+    let mut framer = Framer::accepted();
+    let flood = b"\r\n\r\n".repeat(250_000);
+    framer.push(&flood);
+    let taken = std::iter::from_fn(|| framer.next_frame()).take(flood.len()).count();
+    assert_eq!((taken, framer.buffered()), (250_000, 0));
+}
+
 #[test]
 fn pongs_on_what_we_opened() {
     let mut framer = Framer::opened();

@@ -40,6 +40,30 @@ pub(super) struct Client {
     own: bool,
 }
 
+impl Client {
+    /// Whether it may be sent to another place while nobody knows if the first will answer. An INVITE
+    /// may not: both would ring.
+    fn may_fall_back(&self) -> bool {
+        !matches!(self.request.method, Method::Invite | Method::Ack) && !self.pinned
+    }
+}
+
+/// Adds TCP where UDP is but presumed, and the first place once more in the end: a far side that is
+/// slow gets the whole time of a transaction then.
+fn add_fallbacks(places: &mut Vec<Destination>, presumed: bool) {
+    let Some(first) = places.first().filter(|place| place.transport == Transport::Udp) else {
+        return;
+    };
+    let (first, streams) = (*first, places.clone());
+    if presumed {
+        let streams = streams.into_iter().filter(|place| place.transport == Transport::Udp);
+        places.extend(streams.map(|place| Destination { transport: Transport::Tcp, ..place }));
+    }
+    if places.len() > 1 {
+        places.push(first);
+    }
+}
+
 #[derive(Debug)]
 enum Phase {
     Locating(Locate),
@@ -176,10 +200,14 @@ impl Stack {
                 let lookup = self.transports.resolve(name, kinds);
                 self.waiting.entry(lookup).or_default().push(id);
             }
-            Step::Done(places) => {
-                if let Some(client) = self.clients.get_mut(&id) {
-                    client.places = places.into();
+            Step::Done(mut places) => {
+                let Some(client) = self.clients.get_mut(&id) else { return };
+                if self.config.fallback_after.is_some() && client.may_fall_back() {
+                    let presumed =
+                        matches!(&client.phase, Phase::Locating(l) if l.presumes_transport());
+                    add_fallbacks(&mut places, presumed);
                 }
+                client.places = places.into();
                 self.client_next(now, id, Failure::NoSuchHost);
             }
         }
@@ -237,6 +265,10 @@ impl Stack {
             (transaction::Client::NonInvite(machine), actions)
         };
         client.phase = Phase::Running(machine);
+        let more = client.may_fall_back() && !client.places.is_empty();
+        if let Some(after) = self.config.fallback_after.filter(|_| more && !reliable) {
+            self.timers.set((id, Timer::Silent), now.mono + after);
+        }
         self.client_keys.insert(key, id);
         self.client_flows.entry((flow.id, flow.remote)).or_default().insert(id);
         self.client_act(now, id, actions, None);
@@ -403,6 +435,7 @@ impl Stack {
                 self.client_act(now, id, actions, None);
             }
             Timer::Cancelled => self.client_timed_out(id),
+            Timer::Silent => drop(self.client_retry(now, id)),
         }
     }
 
@@ -452,6 +485,7 @@ impl Stack {
     /// Forgets what was sent, so that another place can be tried.
     fn client_unsend(&mut self, id: TransactionId) {
         use transaction::Timer as T;
+        self.timers.cancel(&(id, Timer::Silent));
         for timer in [T::A, T::B, T::D, T::E, T::F, T::K, T::M] {
             self.timers.cancel(&(id, Timer::Machine(timer)));
         }

@@ -23,6 +23,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use machine::{
     Endpoint, Entropy, Id, Ids, Input, Instant, KeyedMap, Now, Output, Timers, Transport,
@@ -46,6 +47,10 @@ pub struct Config {
     pub external: BTreeMap<IpAddr, IpAddr>,
     /// Whether requests above 1,300 bytes stay on UDP, against RFC 3261 §18.1.1.
     pub large_over_udp: bool,
+    /// How long a request other than INVITE waits for a first response over UDP while another place
+    /// is left; and then TCP is another place wherever neither URI nor records name a transport.
+    /// `None`: every place has the whole time of its transaction.
+    pub fallback_after: Option<Duration>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -110,6 +115,8 @@ enum Timer {
     Machine(transaction::Timer),
     /// A cancelled INVITE has no final response (RFC 3261 §9.1).
     Cancelled,
+    /// Nothing was heard over UDP for so long that another place is tried.
+    Silent,
 }
 
 /// Transport and transactions.

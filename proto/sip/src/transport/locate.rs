@@ -63,6 +63,8 @@ pub struct Locate {
     budget: usize,
     /// Whether SRV records were found, so that the host's own addresses do not count.
     served: bool,
+    /// Whether records have named transports.
+    named: bool,
     found: Vec<Destination>,
 }
 
@@ -88,6 +90,7 @@ impl Locate {
             todo: VecDeque::new(),
             budget: defaults::LOCATE_LOOKUPS,
             served: false,
+            named: false,
             found: Vec::new(),
             place,
         };
@@ -127,6 +130,13 @@ impl Locate {
             None => {}
         }
         self.next()
+    }
+
+    /// Whether the transport of what was found is no more than a default: neither the URI nor any
+    /// record named one.
+    #[must_use]
+    pub fn presumes_transport(&self) -> bool {
+        self.place.transport.is_none() && !self.place.secure && !self.named
     }
 
     fn next(&mut self) -> Step {
@@ -177,6 +187,7 @@ impl Locate {
             let queries: Vec<_> = usable.map(|t| Query::Srv(t, srv_name(t, host))).collect();
             self.todo.extend(queries);
         } else {
+            self.named = true;
             let queries = pointers.iter().map(|&(_, _, t, name)| Query::Srv(t, name.to_owned()));
             self.todo.extend(queries);
         }
@@ -200,6 +211,7 @@ impl Locate {
             .collect();
         targets.sort();
         self.served |= !targets.is_empty();
+        self.named |= self.served;
         let ahead = targets.iter().filter(|(_, _, target, _)| !matches!(*target, "" | "."));
         let queries = ahead.map(|&(_, _, t, port)| Query::Addresses(transport, t.to_owned(), port));
         let behind = std::mem::take(&mut self.todo);

@@ -28,7 +28,7 @@ impl UserAgent {
         };
         let tag = self.entropy.token(defaults::TAG_CHARS);
         let call_id = self.entropy.token(defaults::CALL_ID_CHARS);
-        let (from, target) = (identity.from(&tag), identity.target());
+        let (from, target) = (identity.from(&tag), self.target_of(identity));
         let uri = match &to {
             Uri::Sip(uri) => Uri::Sip(uri.clone().without_headers()),
             other => other.clone(),

@@ -22,7 +22,7 @@ impl UserAgent {
         };
         let from = identity.from(&self.entropy.token(defaults::TAG_CHARS));
         let call_id = self.entropy.token(defaults::CALL_ID_CHARS);
-        let (target, callee) = (identity.target(), NameAddr::new(to.clone()));
+        let (target, callee) = (self.target_of(identity), NameAddr::new(to.clone()));
         let request = Request::with_essentials(Method::Options, to, &from, &callee, &call_id, 1)
             .with_header(name::ACCEPT, "application/sdp")
             .with_header(name::USER_AGENT, &self.config.user_agent);

@@ -12,6 +12,7 @@ use crate::defaults;
 use crate::header::{Contact, NameAddr, name};
 use crate::message::{Request, Response};
 use crate::method::Method;
+use crate::stack::Target;
 use crate::status::Status;
 use crate::transport::{Flow, flow};
 use crate::uri::{SipUri, Uri};
@@ -110,7 +111,7 @@ impl UserAgent {
         if let Some((_, old)) = registration.contact.as_ref().filter(|(at, _)| *at != address) {
             request.headers.push(name::CONTACT, format!("<{old}>;expires=0"));
         }
-        let target = identity.target();
+        let target = self.target_of(identity);
         if let Some(identity) = self.accounts.get_mut(&account) {
             identity.registration.busy = true;
             identity.registration.removing = expires.is_zero();
@@ -118,6 +119,15 @@ impl UserAgent {
             identity.registration.contact = Some((address, contact.uri().to_string()));
         }
         self.send(now, account, Purpose::Register(account), request, target);
+    }
+
+    /// Where requests of an account outside dialogs go: over the stream that it is registered over
+    /// while that lives, since whatever made it a stream still stands; else to its server.
+    pub(super) fn target_of(&self, identity: &Identity) -> Target {
+        match identity.registration.flow {
+            Some(flow) if flow.is_reliable() && self.stack.is_alive(&flow) => Target::Flow(flow),
+            _ => identity.target(),
+        }
     }
 
     /// The address to put into Contact: the reflexive one if it is known (RFC 3581 tells it), else
