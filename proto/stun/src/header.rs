@@ -60,10 +60,40 @@ impl Class {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(u16);
 
-impl Method {
-    /// Binding (RFC 8489 §12).
-    pub const BINDING: Self = Self(0x001);
+/// Declares the methods once, as constants and as names.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $ident:ident = $value:literal, $name:literal;)*) => {
+        impl Method {
+            $($(#[$doc])* pub const $ident: Self = Self($value);)*
+        }
+        const NAMES: &[(Method, &str)] = &[$((Method::$ident, $name),)*];
+    };
+}
 
+methods! {
+    /// RFC 8489 §12.
+    BINDING = 0x001, "Binding";
+    /// RFC 8656 §7.
+    ALLOCATE = 0x003, "Allocate";
+    /// RFC 8656 §8.
+    REFRESH = 0x004, "Refresh";
+    /// RFC 8656 §11, indication alone.
+    SEND = 0x006, "Send";
+    /// RFC 8656 §11, indication alone.
+    DATA = 0x007, "Data";
+    /// RFC 8656 §10.
+    CREATE_PERMISSION = 0x008, "CreatePermission";
+    /// RFC 8656 §12.
+    CHANNEL_BIND = 0x009, "ChannelBind";
+    /// RFC 6062 §4.3.
+    CONNECT = 0x00a, "Connect";
+    /// RFC 6062 §4.3.
+    CONNECTION_BIND = 0x00b, "ConnectionBind";
+    /// RFC 6062 §4.4, indication alone.
+    CONNECTION_ATTEMPT = 0x00c, "ConnectionAttempt";
+}
+
+impl Method {
     /// The method of number `value`, of which the lower 12 bits count.
     #[must_use]
     pub const fn new(value: u16) -> Self {
@@ -79,9 +109,9 @@ impl Method {
 
 impl fmt::Debug for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::BINDING => f.write_str("Binding"),
-            Self(value) => write!(f, "Method({value:#05x})"),
+        match NAMES.iter().find(|(method, _)| method == self) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "Method({:#05x})", self.0),
         }
     }
 }

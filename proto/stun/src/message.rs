@@ -273,6 +273,18 @@ impl<'a> Message<'a> {
         self.attribute(kind).and_then(|value| address::read_xor(value, self.id))
     }
 
+    /// Every attribute of type `kind` that is coded like XOR-MAPPED-ADDRESS, in order; `None` stands
+    /// for one that is malformed.
+    pub fn xor_addresses(
+        &self,
+        kind: AttributeType,
+    ) -> impl Iterator<Item = Option<Endpoint>> + use<'a> {
+        let id = self.id;
+        self.attributes()
+            .filter(move |attribute| attribute.kind == kind)
+            .map(move |attribute| address::read_xor(attribute.value, id))
+    }
+
     /// USERNAME.
     #[must_use]
     pub fn username(&self) -> Option<&'a str> {
