@@ -376,6 +376,70 @@ fn an_answer_given_once_leaves_nothing() {
     assert_eq!(net.count("SIP/2.0 403"), 1);
 }
 
+/// Alice falls back to streams; Bob listens on both transports.
+fn falling_back() -> Net<Stack> {
+    let config =
+        Config { fallback_after: Some(crate::defaults::FALLBACK_AFTER), ..Config::default() };
+    let mut alice = Stack::new(config, Ids::new(3), Entropy::seeded(1));
+    alice.listen(Transport::Udp, "0.0.0.0:5060".parse().unwrap());
+    let both = [(Transport::Udp, "0.0.0.0:5060"), (Transport::Tcp, "0.0.0.0:5060")];
+    let mut net = Net::new([("10.0.0.1", alice), ("10.0.0.2", stack(2, &both))]);
+    net.run(MS);
+    for index in [0, 1, 1] {
+        assert!(matches!(event(&mut net, index), Some(Event::Listening { .. })));
+    }
+    net
+}
+
+#[test]
+fn where_udp_is_dropped_in_silence_tcp_is_tried_soon() {
+    let mut net = falling_back();
+    net.lose = Box::new(|line| line.starts_with("UDP"));
+    send(&mut net, request(Method::Register, "sip:10.0.0.2"));
+    net.run(2490 * MS);
+    assert_eq!((net.count("UDP 10.0.0.1"), net.count("TCP 10.0.0.1")), (3, 0), "{:?}", net.log);
+    net.run(60 * MS);
+    let (transaction, request) = incoming(&mut net);
+    respond(&mut net, transaction, &request, Status::OK);
+    net.run(40 * SEC);
+    assert_eq!(statuses(&mut net), [200]);
+    assert_eq!((net.count("UDP 10.0.0.1"), net.count("TCP 10.0.0.1")), (3, 1), "{:?}", net.log);
+    assert_eq!(net.nodes[0].part.stats().clients, 0);
+}
+
+#[test]
+fn whoever_is_slow_over_udp_is_waited_for_when_tcp_leads_nowhere() {
+    let mut net = falling_back();
+    net.no_tcp = true;
+    net.lose = Box::new({
+        let mut lost = 0;
+        move |line| {
+            lost += usize::from(line.contains("REGISTER"));
+            lost <= 5
+        }
+    });
+    send(&mut net, request(Method::Register, "sip:10.0.0.2"));
+    net.run(10 * SEC);
+    let (transaction, request) = incoming(&mut net);
+    respond(&mut net, transaction, &request, Status::OK);
+    net.run(SEC);
+    assert_eq!(statuses(&mut net), [200], "{:?}", net.log);
+}
+
+#[test]
+fn a_transport_that_is_named_is_kept_to_and_an_invite_rings_once() {
+    for (method, uri) in
+        [(Method::Register, "sip:10.0.0.2;transport=udp"), (Method::Invite, "sip:10.0.0.2")]
+    {
+        let mut net = falling_back();
+        net.lose = Box::new(|line| line.starts_with("UDP"));
+        send(&mut net, request(method, uri));
+        net.run(40 * SEC);
+        assert_eq!(net.count("TCP"), 0, "{:?}", net.log);
+        assert!(matches!(event(&mut net, 0), Some(Event::TimedOut { .. })));
+    }
+}
+
 proptest::proptest! {
     /// Whatever comes, in whatever order, over datagrams and a stream: no panic, nothing left.
     #[test]

@@ -11,11 +11,18 @@ use crate::message::Request;
 use crate::method::Method;
 use crate::stack::TransactionId;
 use crate::status::Status;
+use crate::transport::Flow;
 use crate::uri::Uri;
 
 impl UserAgent {
     /// A request that begins a server transaction.
-    pub(super) fn request(&mut self, now: Now, transaction: TransactionId, request: Request) {
+    pub(super) fn request(
+        &mut self,
+        now: Now,
+        transaction: TransactionId,
+        flow: Flow,
+        request: Request,
+    ) {
         if !matches!(request.method, Method::Invite | Method::Bye | Method::Options) {
             //= RFC 3261 §8.2.1: a method that is not supported here gets a 405 with Allow.
             return self.refuse(now, transaction, &request, Status::METHOD_NOT_ALLOWED);
@@ -31,6 +38,10 @@ impl UserAgent {
         }
         if request.is_in_dialog() {
             return self.within(now, transaction, request);
+        }
+        if self.config.only_from_server && !self.is_of_server(&flow) {
+            // Said before anybody is looked for: a stranger does not learn who is here.
+            return self.refuse(now, transaction, &request, Status::FORBIDDEN);
         }
         let Some(account) = self.account_of(&request) else {
             return self.refuse(now, transaction, &request, Status::NOT_FOUND);
@@ -70,6 +81,15 @@ impl UserAgent {
                 }
             }
         }
+    }
+
+    /// Whether an account is registered over this flow (RFC 5626 §5.3: that is where its server sends).
+    fn is_of_server(&self, flow: &Flow) -> bool {
+        let same = |known: &Flow| {
+            (known.transport, known.id, known.remote) == (flow.transport, flow.id, flow.remote)
+        };
+        let flows = self.accounts.values().filter_map(|identity| identity.registration.flow);
+        flows.into_iter().any(|known| same(&known))
     }
 
     //= RFC 3261 §8.2.2.2: the same request by another path gets a 482.
@@ -126,7 +146,7 @@ impl UserAgent {
         self.stack.respond(now, transaction, &response);
     }
 
-    pub(super) fn keepalive_due(&mut self, flow: crate::transport::Flow) {
+    pub(super) fn keepalive_due(&mut self, flow: Flow) {
         let account = self.accounts_over(&flow).first().copied();
         self.events.extend(account.map(|account| Event::KeepaliveDue { account, flow }));
     }

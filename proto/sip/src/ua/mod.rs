@@ -48,11 +48,18 @@ pub struct Config {
     pub stack: stack::Config,
     /// What it calls itself in User-Agent.
     pub user_agent: String,
+    /// Whether requests that begin something are taken only from where an account is registered:
+    /// whoever is on the way to the phone could else ring it, past everything that its server checks.
+    pub only_from_server: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { stack: stack::Config::default(), user_agent: "Wayleave".to_owned() }
+        Self {
+            stack: stack::Config::default(),
+            user_agent: "Wayleave".to_owned(),
+            only_from_server: false,
+        }
     }
 }
 
@@ -191,8 +198,8 @@ impl UserAgent {
                     self.events.push_back(Event::ListenFailed { id, local, kind });
                     self.register_wanted(now);
                 }
-                stack::Event::Request { transaction, request, .. } => {
-                    self.request(now, transaction, request);
+                stack::Event::Request { transaction, flow, request } => {
+                    self.request(now, transaction, flow, request);
                 }
                 stack::Event::Ack { request, .. } => self.acknowledged(now, &request),
                 stack::Event::Cancelled { transaction } => self.cancelled(now, transaction),

@@ -439,6 +439,22 @@ fn a_server_that_cannot_be_reached_is_told_at_once() {
 }
 
 #[test]
+fn strangers_ring_nobody_whose_phone_takes_calls_of_its_server_alone() {
+    let mut pair = Pair::new();
+    pair.net.nodes[1].part.config.only_from_server = true;
+    let account = pair.accounts[0];
+    for to in ["sip:bob@test", "sip:nobody@test"] {
+        let to = to.parse().unwrap();
+        let call = pair.net.on(0, |a, now| a.invite(now, account, to, body("offer")));
+        pair.run(SEC);
+        let (status, phrase) = (Status::FORBIDDEN, "Forbidden".to_owned());
+        assert_eq!(pair.event(0), ended(call, Reason::Refused { status, phrase }, By::Them));
+    }
+    assert_eq!(pair.next(1), None);
+    pair.assert_forgotten();
+}
+
+#[test]
 fn what_the_far_side_can_do() {
     let mut pair = Pair::new();
     let account = pair.accounts[0];
