@@ -8,6 +8,7 @@
 //! | `answer.rs` | answering the other side's checks, and learning from them (§7.3) |
 //! | `role.rs` | who controls, and what happens when both do (§7.3.1.1) |
 //! | `nominate.rs` | choosing, concluding, failing (§8.1) |
+//! | `relay.rs` | what our relays say: refusals, allocations that ended |
 //! | `keepalive.rs` | keeping the chosen way open (§11) |
 //! | `report.rs` | what became of everything |
 //! | `wire.rs` | the STUN messages of ICE (§7.1, §16.1) |
@@ -29,6 +30,7 @@ mod check;
 mod keepalive;
 mod nominate;
 mod pairing;
+mod relay;
 mod report;
 mod role;
 mod stream;
@@ -56,6 +58,8 @@ pub struct Config {
     pub patience: Duration,
     /// How long to wait for a better pair before nominating.
     pub nomination_patience: Duration,
+    /// How long, if the best one is relayed and direct ones may still work.
+    pub relayed_nomination_patience: Duration,
     /// The longest silence on the chosen way.
     pub keepalive: Duration,
     /// Pairs over all checklists.
@@ -68,6 +72,7 @@ impl Config {
         let least = Duration::from_millis(1);
         Self {
             nomination_patience: self.nomination_patience.max(least),
+            relayed_nomination_patience: self.relayed_nomination_patience.max(least),
             keepalive: self.keepalive.max(least),
             rto_min: self.rto_min.max(least),
             ..self
@@ -84,6 +89,7 @@ impl Default for Config {
             check_lifetime: defaults::CHECK_LIFETIME,
             patience: defaults::PATIENCE,
             nomination_patience: defaults::NOMINATION_PATIENCE,
+            relayed_nomination_patience: defaults::RELAYED_NOMINATION_PATIENCE,
             keepalive: defaults::KEEPALIVE,
             max_pairs: defaults::MAX_PAIRS,
         }

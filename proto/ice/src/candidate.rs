@@ -53,6 +53,13 @@ pub enum Origin {
     Interface(String),
     /// A STUN server told it.
     StunServer(Endpoint),
+    /// It is an address on a TURN server.
+    TurnServer {
+        /// The server.
+        server: Endpoint,
+        /// Over what the server is reached.
+        transport: Transport,
+    },
     /// A connectivity check revealed it.
     Check,
     /// The remote named it in its description.
@@ -118,6 +125,33 @@ impl LocalCandidate {
             server: Some(server.ip()),
             local_preference,
             origin: Origin::StunServer(server),
+        }
+    }
+}
+
+impl LocalCandidate {
+    /// A relayed candidate: `server`, reached over `transport`, forwards what arrives at `endpoint`.
+    /// It sees us as `mapped`.
+    //= RFC 8445 §5.1.1.2: the base of a relayed candidate is the relayed address itself.
+    //= RFC 8839 §5.1: its related address is the mapped one of the Allocate response.
+    #[must_use]
+    pub fn relayed(
+        component: u16,
+        endpoint: Endpoint,
+        mapped: Endpoint,
+        local_preference: u16,
+        (server, transport): (Endpoint, Transport),
+    ) -> Self {
+        Self {
+            kind: CandidateKind::Relayed,
+            component,
+            transport: Transport::Udp,
+            endpoint,
+            base: endpoint,
+            related: Some(mapped),
+            server: Some(server.ip()),
+            local_preference,
+            origin: Origin::TurnServer { server, transport },
         }
     }
 }
@@ -206,9 +240,21 @@ impl fmt::Display for Origin {
         match self {
             Self::Interface(name) => write!(f, "interface {name}"),
             Self::StunServer(server) => write!(f, "STUN server {server}"),
+            Self::TurnServer { server, transport } => {
+                write!(f, "TURN server {server} over {}", transport_name(*transport))
+            }
             Self::Check => f.write_str("seen in a check"),
             Self::Signalled => f.write_str("told by the other side"),
         }
+    }
+}
+
+/// `UDP`, `TCP` or `TLS`, for people.
+pub(crate) const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
     }
 }
 

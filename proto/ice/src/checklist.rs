@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::defaults::MAX_PRUNED_REMEMBERED;
+use machine::Instant;
+
+use crate::defaults::{ANSWER_DUE, MAX_PRUNED_REMEMBERED};
 use crate::explain::{PairState, Pruned};
 use crate::pair::{Pair, PairId};
 
@@ -234,12 +236,24 @@ impl ChecklistSet {
     ///
     //= RFC 8445 §8.1.2: pairs of a component that has its nominated pair leave the checklist and the
     //= queue of triggered checks.
-    pub(crate) fn retire(&mut self, stream: usize, component: u16, chosen: PairId) -> Vec<PairId> {
+    pub(crate) fn retire(
+        &mut self,
+        now: Instant,
+        stream: usize,
+        component: u16,
+        chosen: PairId,
+    ) -> Vec<PairId> {
         let mut retired = Vec::new();
+        let overdue = |pair: &Pair| {
+            pair.checked_since.is_some_and(|since| now.saturating_since(since) >= ANSWER_DUE)
+        };
         for pair in &mut self.pairs {
             let others = pair.stream == stream && pair.component == component && pair.id != chosen;
             if others && pair.is_pending() {
                 pair.retired = true;
+                // What had its time and was silent did not just lose: whoever asks why the path is
+                // not better is told.
+                pair.failure = overdue(pair).then(|| pair.unanswered());
                 retired.push(pair.id);
             }
         }

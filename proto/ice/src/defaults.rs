@@ -28,10 +28,19 @@ pub const PATIENCE: Duration = Duration::from_millis(39_500);
 /// Two round trips across a continent.
 pub const NOMINATION_PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long it waits if the best pair that works is relayed while direct ones are still being checked:
+/// two transmissions at the largest retransmission time-out, and a round trip around the world. Data
+/// flows along the relay meanwhile, so only the choice waits.
+pub const RELAYED_NOMINATION_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long the controlling agent waits for the answer to a nomination before it nominates the same
 /// pair by a new check. The pair is known to work, so silence is loss, and the doubling time-outs of
 /// one transaction would take half a minute to notice.
 pub const RENOMINATE: Duration = Duration::from_secs(2);
+
+/// How long an answer to a check may take before its pair, given up for another, counts as silent
+/// rather than as outrun: the check was sent twice by then.
+pub const ANSWER_DUE: Duration = RTO_MAX;
 
 /// Tr, the longest silence on a selected pair (RFC 8445 §11).
 pub const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -68,10 +68,22 @@ pub struct Source {
     pub component: u16,
     /// The address on this host that asked, or that was to be bound.
     pub base: Endpoint,
-    /// The STUN server that was asked; `None` for the address itself.
+    /// The STUN or TURN server that was asked; `None` for the address itself, or while the server's
+    /// address is not known.
     pub server: Option<Endpoint>,
+    /// The TURN server that was asked for a relayed address, if it was.
+    pub relay: Option<Relay>,
     /// What it said.
     pub answer: Answer,
+}
+
+/// A TURN server that was asked for a relayed address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Its name, as it was given.
+    pub name: String,
+    /// Over what it was asked.
+    pub transport: Transport,
 }
 
 /// What a [`Source`] said.
@@ -92,6 +104,16 @@ pub enum Answer {
     Unreachable(Icmp),
     /// The address could not be bound.
     NotBound(FailKind),
+    /// The connection to the server failed.
+    NotConnected(FailKind),
+    /// The server's name could not be resolved.
+    NotFound,
+    /// The relayed address was given back: no path goes through it.
+    Released(Endpoint),
+    /// The server does not accept user name or password.
+    Credentials,
+    /// The server's answer made no sense.
+    Broken,
 }
 
 /// Why a session failed.
@@ -177,6 +199,13 @@ pub enum Fate {
         /// The STUN error code.
         code: u16,
     },
+    /// Our relay does not send to this address.
+    NotPermitted {
+        /// The STUN error code of its refusal.
+        code: u16,
+    },
+    /// Our relayed address ended.
+    Withdrawn,
 }
 
 /// Why a pair was not checked.

@@ -46,5 +46,5 @@ pub use agent::{Agent, Event, Stats, Transmit, Way};
 pub use candidate::{Candidate, CandidateKind, LocalCandidate, Origin};
 pub use credentials::Credentials;
 pub use explain::{
-    Answer, Explanation, Fate, Ignored, PairReport, PairState, Pruned, Reason, Role, Source,
+    Answer, Explanation, Fate, Ignored, PairReport, PairState, Pruned, Reason, Relay, Role, Source,
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use machine::AddressClass;
+use machine::{AddressClass, Instant};
 
 use crate::Candidate;
 use crate::explain::{Fate, PairState, Role};
@@ -30,7 +30,7 @@ pub(crate) struct Pair {
     pub(crate) state: PairState,
     /// Off the checklist: its component has a selected pair.
     pub(crate) retired: bool,
-    /// Why it failed, once it did.
+    /// Why it failed, once it did; of a retired pair: why it would have.
     pub(crate) failure: Option<Fate>,
     /// The local candidate that the remote sees us as: the check succeeded.
     pub(crate) valid: Option<Valid>,
@@ -40,6 +40,8 @@ pub(crate) struct Pair {
     /// What the network said about the last check.
     pub(crate) icmp: Option<machine::Icmp>,
     pub(crate) checks_sent: u32,
+    /// When the first of them was.
+    pub(crate) checked_since: Option<Instant>,
     pub(crate) checks_received: u32,
     pub(crate) rtt: Option<Duration>,
     /// What the owner was told of it last.
@@ -67,9 +69,21 @@ impl Pair {
             _ if selected => Fate::Selected,
             (PairState::Succeeded, _) => Fate::Works,
             (PairState::Failed, Some(fate)) => fate.clone(),
+            (_, Some(fate)) if self.retired => fate.clone(),
             _ if self.retired => Fate::Superseded,
             _ if self.checks_sent == 0 => Fate::NotTried,
             _ => Fate::Trying,
+        }
+    }
+}
+
+impl Pair {
+    /// What there is to say of checks that were not answered.
+    pub(crate) fn unanswered(&self) -> Fate {
+        let heard = self.checks_received > 0;
+        match self.icmp {
+            Some(icmp) if !heard => Fate::Unreachable(icmp),
+            _ => Fate::NoAnswer { heard },
         }
     }
 }

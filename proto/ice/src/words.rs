@@ -4,8 +4,9 @@ use std::fmt;
 
 use machine::{AddressClass, FailKind, Icmp};
 
+use crate::candidate::transport_name;
 use crate::explain::{
-    Answer, Explanation, Fate, Ignored, PairReport, Pruned, Reason, Role, Source,
+    Answer, Explanation, Fate, Ignored, PairReport, Pruned, Reason, Relay, Role, Source,
 };
 use crate::{Candidate, CandidateKind};
 
@@ -98,7 +99,11 @@ fn hints(explanation: &Explanation) -> Vec<String> {
     if only_private(&explanation.remote) {
         hints.push("The other side gave private addresses only.".to_owned());
     }
-    if reflexive(&explanation.local) && reflexive(&explanation.remote) {
+    let relayed = |side: &[(usize, Candidate)]| {
+        side.iter().any(|(_, candidate)| candidate.kind == CandidateKind::Relayed)
+    };
+    let relay = relayed(&explanation.local) || relayed(&explanation.remote);
+    if reflexive(&explanation.local) && reflexive(&explanation.remote) && !relay {
         hints.push(
             "Both sides know their outside addresses and no packet got through: one NAT at least \
              maps every destination anew, or a firewall stops UDP. A relay (TURN) would have helped."
@@ -112,17 +117,26 @@ fn hints(explanation: &Explanation) -> Vec<String> {
 fn source(source: &Source) -> Option<String> {
     let Source { component, base, answer, .. } = source;
     let what = match answer {
-        Answer::Pending | Answer::Address(_) => return None,
+        Answer::Pending | Answer::Address(_) | Answer::Released(_) => return None,
         Answer::Silence => "no answer".to_owned(),
         Answer::Refused { code } => format!("refused with {code}"),
         Answer::Unreachable(icmp) => icmp_words(*icmp),
         Answer::NotBound(kind) => format!("could not be bound ({})", bind_words(kind)),
+        Answer::NotConnected(kind) => format!("no connection ({})", bind_words(kind)),
+        Answer::NotFound => "its name leads nowhere".to_owned(),
+        Answer::Credentials => "user name or password not accepted".to_owned(),
+        Answer::Broken => "its answer made no sense".to_owned(),
     };
-    Some(match source.server {
-        Some(server) => {
+    Some(match (&source.relay, source.server) {
+        (Some(Relay { name, transport }), server) => {
+            let at = server.map(|server| format!(" at {server}")).unwrap_or_default();
+            let over = transport_name(*transport);
+            format!("TURN server {name}{at} over {over}, for component {component}: {what}.")
+        }
+        (None, Some(server)) => {
             format!("STUN server {server}, asked from {base} for component {component}: {what}.")
         }
-        None => format!("The address {base} for component {component}: {what}."),
+        (None, None) => format!("The address {base} for component {component}: {what}."),
     })
 }
 
@@ -187,6 +201,10 @@ impl fmt::Display for Fate {
                 write!(f, "the answer came from {from} to {to}, not the way that was asked")
             }
             Self::Refused { code } => write!(f, "refused by the other side with {code}"),
+            Self::NotPermitted { code } => {
+                write!(f, "not tried, the relay refuses with {code} to send there")
+            }
+            Self::Withdrawn => f.write_str("its relayed address ended"),
         }
     }
 }

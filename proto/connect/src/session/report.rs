@@ -139,6 +139,7 @@ impl Session {
                 component: socket.component,
                 base: Endpoint::new(socket.address.ip, 0),
                 server: None,
+                relay: None,
                 answer: Answer::NotBound(kind.clone()),
             }),
             _ => None,
@@ -150,6 +151,7 @@ impl Session {
                 component: socket.component,
                 base: source.base,
                 server: Some(source.server),
+                relay: None,
                 answer: source.answer.clone(),
             })
         });

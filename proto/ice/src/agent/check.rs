@@ -59,6 +59,7 @@ impl Agent {
             pair.state = PairState::InProgress;
         }
         pair.checks_sent += 1;
+        pair.checked_since.get_or_insert(now);
         let (base, remote_endpoint) = (local.base, to.endpoint);
         let bytes =
             wire::request(request, &self.credentials, &remote.credentials, &mut self.entropy);
@@ -141,11 +142,7 @@ impl Agent {
     /// A pair's checks were not answered in time.
     pub(super) fn fail_unanswered(&mut self, now: Instant, id: PairId) {
         let Some(pair) = self.checklists.get(id) else { return };
-        let heard = pair.checks_received > 0;
-        let fate = match pair.icmp {
-            Some(icmp) if !heard => Fate::Unreachable(icmp),
-            _ => Fate::NoAnswer { heard },
-        };
+        let fate = pair.unanswered();
         self.fail_pair(now, id, fate);
     }
 

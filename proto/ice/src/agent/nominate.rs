@@ -6,6 +6,7 @@ use super::{Agent, Event, Phase, Timer, Way};
 use crate::defaults::RENOMINATE;
 use crate::explain::{Reason, Role};
 use crate::pair::{Pair, PairId};
+use crate::{Candidate, CandidateKind};
 
 impl Agent {
     /// A pair works: the owner may send data on it.
@@ -16,6 +17,7 @@ impl Agent {
         else {
             return;
         };
+        state.valid_since.get_or_insert(now);
         if !state.writable {
             state.writable = true;
             state.last_sent = now;
@@ -53,7 +55,7 @@ impl Agent {
             state.nominating = None;
             state.previous = None;
         }
-        for retired in self.checklists.retire(stream, component, id) {
+        for retired in self.checklists.retire(now, stream, component, id) {
             //= RFC 8445 §8.1.2: checks of the component's other pairs are cancelled.
             self.cancel_checks(now, retired);
             self.event(Event::Pair(retired));
@@ -99,17 +101,34 @@ impl Agent {
                 continue;
             }
             let Some(best) = self.best_valid(stream, component) else { continue };
-            let (id, priority) = (best.id, best.priority);
-            let hope = !(self.local_complete && self.remote_complete)
-                || self.checklists.pairs().iter().any(|pair| {
-                    (pair.stream, pair.component) == (stream, component)
-                        && pair.is_pending()
-                        && pair.priority > priority
-                });
-            if due || !hope {
+            let complete = self.local_complete && self.remote_complete;
+            let better = |pair: &&Pair| {
+                (pair.stream, pair.component) == (stream, component)
+                    && pair.is_pending()
+                    && pair.priority > best.priority
+            };
+            let mut better = self.checklists.pairs().iter().filter(better);
+            let hope = !complete || better.clone().next().is_some();
+            let direct = !complete || better.any(|pair| !self.is_relayed(pair));
+            let since = self.streams.get(stream).and_then(|s| s.component(component)?.valid_since);
+            let waited = now.saturating_since(since.unwrap_or(now));
+            let early =
+                direct && self.is_relayed(best) && waited < self.config.relayed_nomination_patience;
+            let id = best.id;
+            if !hope || (due && !early) {
                 self.nominate(now, id);
             }
         }
+    }
+
+    /// Whether a pair goes through a relay, ours or theirs.
+    fn is_relayed(&self, pair: &Pair) -> bool {
+        let relayed = |candidate: Option<&Candidate>| {
+            candidate.is_some_and(|candidate| candidate.kind == CandidateKind::Relayed)
+        };
+        self.streams.get(pair.stream).is_some_and(|stream| {
+            relayed(stream.local.get(pair.local)) || relayed(stream.remote.get(pair.remote))
+        })
     }
 
     /// Whether a component has no chosen pair, nor one that is being nominated.
@@ -195,7 +214,7 @@ impl Agent {
 
     fn reason(&self, stream: usize, component: u16) -> Reason {
         let this = self.streams.get(stream);
-        let has = |candidates: Option<&Vec<crate::Candidate>>| {
+        let has = |candidates: Option<&Vec<Candidate>>| {
             candidates.is_some_and(|list| list.iter().any(|c| c.component == component))
         };
         let paired =

@@ -44,7 +44,7 @@ impl Agent {
             //= RFC 8445 §5.1.3: of candidates with the same address and base one is kept. What only a
             // check had revealed is now known from a source that the other side can be told.
             let known = &mut stream.local[index];
-            let upgrade = known.origin == Origin::Check;
+            let upgrade = stream.withdrawn.remove(&index) || known.origin == Origin::Check;
             if upgrade {
                 *known = candidate;
             }
@@ -209,7 +209,8 @@ impl Agent {
         let this = self.streams.get(stream)?;
         let (ours, theirs) = (this.local.get(local)?, this.remote.get(remote)?);
         //= RFC 8445 §7.2.5.3.1: what a response revealed of us is not paired.
-        if !pair::fits(ours, theirs) || ours.origin == Origin::Check {
+        let unfit = ours.origin == Origin::Check || this.withdrawn.contains(&local);
+        if unfit || !pair::fits(ours, theirs) {
             return None;
         }
         let pair = Pair {
@@ -227,6 +228,7 @@ impl Agent {
             nominated: false,
             icmp: None,
             checks_sent: 0,
+            checked_since: None,
             checks_received: 0,
             rtt: None,
             told: None,

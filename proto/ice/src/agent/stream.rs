@@ -1,5 +1,6 @@
 //! What is known of one stream.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use machine::Instant;
@@ -14,6 +15,8 @@ pub(super) struct Stream {
     pub(super) components: u16,
     /// Ours, in the order of discovery; indices are stable.
     pub(super) local: Vec<Candidate>,
+    /// Ours that are no more, by index.
+    pub(super) withdrawn: BTreeSet<usize>,
     /// Theirs, in the order of arrival; indices are stable until a restart.
     pub(super) remote: Vec<Candidate>,
     /// Theirs that are not used.
@@ -31,6 +34,8 @@ pub(super) struct Component {
     pub(super) nominating: Option<(PairId, Instant)>,
     /// The way from before a restart.
     pub(super) previous: Option<Way>,
+    /// When the first pair was found to work.
+    pub(super) valid_since: Option<Instant>,
     /// Whether the owner knows that there is a way.
     pub(super) writable: bool,
     /// When something was last sent on the way.
@@ -55,6 +60,7 @@ impl Stream {
         Self {
             components,
             local: Vec::new(),
+            withdrawn: BTreeSet::new(),
             remote: Vec::new(),
             ignored: Vec::new(),
             states: vec![Component::default(); usize::from(components)],
@@ -75,6 +81,9 @@ impl Stream {
     pub(super) fn told(&self) -> impl Iterator<Item = &Candidate> {
         self.local
             .iter()
+            .enumerate()
+            .filter(|(index, _)| !self.withdrawn.contains(index))
+            .map(|(_, candidate)| candidate)
             .filter(|candidate| candidate.component <= self.components)
             .filter(|candidate| candidate.origin != Origin::Check)
     }
@@ -92,6 +101,7 @@ impl Stream {
         for component in &mut self.states {
             component.selected = None;
             component.nominating = None;
+            component.valid_since = None;
         }
     }
 }

@@ -9,6 +9,7 @@ mod nat;
 mod operations;
 mod peers;
 mod refusals;
+mod relay;
 mod restart;
 mod roles;
 mod world;

@@ -171,6 +171,7 @@ fn intervals_of_zero_do_not_stop_time() {
         check_lifetime: Duration::ZERO,
         patience: Duration::ZERO,
         nomination_patience: Duration::ZERO,
+        relayed_nomination_patience: Duration::ZERO,
         keepalive: Duration::ZERO,
         max_pairs: 0,
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ice::agent::{Config, Error, Event};
 use ice::{Agent, Candidate, LocalCandidate, Role};
-use machine::{Endpoint, Entropy, Instant, Now};
+use machine::{Endpoint, Entropy, Instant, Now, Transport};
 
 pub(crate) const ALICE: usize = 0;
 pub(crate) const BOB: usize = 1;
@@ -85,6 +85,9 @@ pub(crate) struct World {
     pub(crate) addresses: [Vec<IpAddr>; 2],
     pub(crate) nats: [Option<Nat>; 2],
     pub(crate) latency: Duration,
+    /// The address that each side's relay gives it, if it has one, and whom it has sent to from there.
+    pub(crate) relays: [Option<IpAddr>; 2],
+    pub(crate) permitted: [Vec<IpAddr>; 2],
     /// The share of packets that are lost.
     pub(crate) loss: f64,
     /// Destinations that packets never reach.
@@ -126,6 +129,8 @@ impl World {
                 vec!["203.0.113.1".parse().unwrap()],
             ],
             nats: [None, None],
+            relays: [None, None],
+            permitted: [Vec::new(), Vec::new()],
             latency: Duration::from_millis(20),
             loss: 0.0,
             dead: Vec::new(),
@@ -146,6 +151,17 @@ impl World {
         self.nats[side] = Some(Nat::new(public, mapping, filtering));
         self.addresses[side] = vec![private.parse().unwrap()];
         self
+    }
+
+    /// Gives a side a relay.
+    pub(crate) fn relayed(mut self, side: usize) -> Self {
+        self.relays[side] = Some(["192.0.2.101", "192.0.2.102"][side].parse().unwrap());
+        self
+    }
+
+    /// The relayed address of a component of stream 0.
+    pub(crate) fn relayed_base(&self, side: usize, component: u16) -> Endpoint {
+        Endpoint::new(self.relays[side].unwrap(), 50_000 + component)
     }
 
     /// The socket of a component at the `n`th address of a side.
@@ -173,6 +189,13 @@ impl World {
                     let taken = self.agents[side].add_local(stream, found);
                     assert!(matches!(taken, Ok(_) | Err(Error::NoComponent)));
                 }
+            }
+            if self.relays[side].is_some() {
+                let (relayed, via) = (self.relayed_base(side, component), (server, Transport::Udp));
+                let mapped = self.base(side, 0, stream, component);
+                let found = LocalCandidate::relayed(component, relayed, mapped, 65_535, via);
+                let taken = self.agents[side].add_local(stream, found);
+                assert!(matches!(taken, Ok(_) | Err(Error::NoComponent)));
             }
         }
         self.agents[side].local_complete(self.now);
@@ -248,10 +271,17 @@ impl World {
             return None;
         }
         let src = match &mut self.nats[side] {
+            _ if self.relays[side] == Some(src.ip()) => {
+                self.permitted[side].push(dst.ip());
+                src
+            }
             Some(nat) => nat.out(src, dst),
             None => src,
         };
         let to = 1 - side;
+        if self.relays[to] == Some(dst.ip()) {
+            return self.permitted[to].contains(&src.ip()).then_some((to, dst, src));
+        }
         match &self.nats[to] {
             Some(nat) if nat.public == dst.ip() => Some((to, nat.inward(src, dst)?, src)),
             None if self.addresses[to].contains(&dst.ip()) => Some((to, dst, src)),
