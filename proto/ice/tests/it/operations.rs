@@ -23,6 +23,9 @@ enum Operation {
     Loss(u8),
     Move(usize, u8),
     DataSent(usize),
+    Relay(usize),
+    RefusePeer { side: usize, component: u16, n: usize },
+    Withdraw { side: usize, n: usize },
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -47,6 +50,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..60u8).prop_map(Operation::Loss),
         1 => (side(), 1..5u8).prop_map(|(s, n)| Operation::Move(s, n)),
         1 => side().prop_map(Operation::DataSent),
+        1 => side().prop_map(Operation::Relay),
+        1 => (side(), 1..3u16, any::<usize>())
+            .prop_map(|(side, component, n)| Operation::RefusePeer { side, component, n }),
+        1 => (side(), any::<usize>()).prop_map(|(side, n)| Operation::Withdraw { side, n }),
     ]
 }
 
@@ -84,6 +91,20 @@ fn apply(world: &mut World, operation: Operation) {
                 (1..=n).map(|n| format!("{net}.{n}").parse().unwrap()).collect();
         }
         Operation::DataSent(side) => world.agents[side].data_sent(now, 0, 1),
+        Operation::Relay(side) => world.give_relay(side),
+        Operation::RefusePeer { side, component, n } => {
+            if world.relays[side].is_some() && !world.addresses[1 - side].is_empty() {
+                let base = world.relayed_base(side, component);
+                let peer = world.addresses[1 - side][n % world.addresses[1 - side].len()];
+                world.agents[side].refuse_peer(now, base, peer, 403);
+            }
+        }
+        Operation::Withdraw { side, n } => {
+            let local = world.agents[side].explain().local;
+            if !local.is_empty() {
+                world.agents[side].withdraw_local(now, local[n % local.len()].1.base);
+            }
+        }
     }
     for side in [0, 1] {
         world.drain(side);

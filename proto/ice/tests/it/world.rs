@@ -155,8 +155,12 @@ impl World {
 
     /// Gives a side a relay.
     pub(crate) fn relayed(mut self, side: usize) -> Self {
-        self.relays[side] = Some(["192.0.2.101", "192.0.2.102"][side].parse().unwrap());
+        self.give_relay(side);
         self
+    }
+
+    pub(crate) fn give_relay(&mut self, side: usize) {
+        self.relays[side] = Some(["192.0.2.101", "192.0.2.102"][side].parse().unwrap());
     }
 
     /// The relayed address of a component of stream 0.
