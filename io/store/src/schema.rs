@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction};
 
-use crate::Error;
 use crate::defaults::BUSY_TIMEOUT;
+use crate::store::write_user_hashes;
+use crate::{Address, Error};
 
 /// Marks a file as ours: `WALY`.
 const APPLICATION_ID: u32 = 0x5741_4c59;
 
 /// What leads from each version to the next; the first makes an empty file version 1.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE accounts (
         id INTEGER PRIMARY KEY,
         local TEXT NOT NULL,
@@ -42,7 +44,19 @@ const MIGRATIONS: [&str; 1] = ["
         state BLOB NOT NULL,
         expires_secs INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE user_hashes (
+        hash BLOB PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+        form TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX user_hashes_of_account ON user_hashes (account);
+",
+];
+
+/// The version from which accounts are found by the hash of their user names.
+const WITH_USER_HASHES: u32 = 2;
 
 /// The newest version that we know.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -81,10 +95,28 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     for step in MIGRATIONS.iter().skip(found as usize) {
         transaction.execute_batch(step)?;
     }
+    if found < WITH_USER_HASHES {
+        hash_all(&transaction)?;
+    }
     if found < VERSION {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Writes the hashes that accounts of before have not.
+fn hash_all(transaction: &Transaction<'_>) -> Result<(), Error> {
+    let mut statement = transaction.prepare("SELECT id, local, domain FROM accounts")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
+    for row in rows {
+        let (account, local, domain) = row?;
+        if let Ok(address) = Address::new(&local, &domain) {
+            write_user_hashes(transaction, account, &address)?;
+        }
+    }
     Ok(())
 }

@@ -17,6 +17,12 @@ pub(crate) const DIGESTS: &str = "
     WHERE local = ?1 AND domain = ?2 AND form = ?3
 ";
 
+/// Who hides behind a hash.
+const BY_USER_HASH: &str = "
+    SELECT local, domain, form FROM user_hashes JOIN accounts ON accounts.id = account
+    WHERE hash = ?1
+";
+
 /// The accounts and bindings of one data folder; cheap to clone, and every call may wait for the
 /// disk.
 #[derive(Clone, Debug)]
@@ -96,6 +102,7 @@ impl Store {
         }
         let account = transaction.last_insert_rowid();
         write_keys(&transaction, account, &keys)?;
+        write_user_hashes(&transaction, account, address)?;
         Ok(transaction.commit()?)
     }
 
@@ -202,6 +209,25 @@ impl Store {
         Ok(keys)
     }
 
+    /// The account with a user name that has this hash (RFC 8489 §14.4), and the form of that name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn by_user_hash(&self, hash: &[u8; 32]) -> Result<Option<(Address, UserForm)>, Error> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(BY_USER_HASH)?;
+        let found = statement
+            .query_row(params![hash.as_slice()], |row| {
+                let (local, domain) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+                Ok((local, domain, row.get::<_, String>(2)?))
+            })
+            .optional()?;
+        Ok(found.and_then(|(local, domain, form)| {
+            let form = UserForm::ALL.into_iter().find(|known| known.name() == form)?;
+            Some((Address::new(&local, &domain).ok()?, form))
+        }))
+    }
+
     /// Keeps bindings, each in place of what was kept for its address of record; an empty state
     /// forgets them. All are kept or none.
     ///
@@ -282,6 +308,22 @@ fn write_keys(transaction: &Transaction<'_>, account: i64, keys: &Keys) -> Resul
                 keys.stored_key.reveal(),
                 keys.server_key.reveal()
             ],
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn write_user_hashes(
+    transaction: &Transaction<'_>,
+    account: i64,
+    address: &Address,
+) -> Result<(), Error> {
+    for form in UserForm::ALL {
+        let user = form.of(address);
+        let hash = crypto::sha256(&[user.as_bytes(), b":", address.domain().as_bytes()]);
+        transaction.execute(
+            "INSERT OR REPLACE INTO user_hashes (hash, account, form) VALUES (?1, ?2, ?3)",
+            params![hash.as_slice(), account, form.name()],
         )?;
     }
     Ok(())

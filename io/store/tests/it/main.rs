@@ -161,3 +161,33 @@ fn somebody_elses_database_is_refused() {
     let error = Store::open(folder.path()).unwrap_err();
     assert!(matches!(error, Error::Foreign { .. }), "{error}");
 }
+
+#[test]
+fn accounts_are_found_by_the_hash_of_both_user_names() {
+    let store = Store::in_memory().unwrap();
+    let alice = address("alice@example.org");
+    store.add(&alice, "secret").unwrap();
+    let hash = |user: &str, realm: &str| crypto::sha256(&[user.as_bytes(), b":", realm.as_bytes()]);
+    let find = |user, realm| store.by_user_hash(&hash(user, realm)).unwrap();
+    assert_eq!(find("alice", "example.org"), Some((alice.clone(), UserForm::Local)));
+    assert_eq!(find("alice@example.org", "example.org"), Some((alice.clone(), UserForm::Address)));
+    assert_eq!(find("alice", "example.net"), None);
+    store.remove(&alice).unwrap();
+    assert_eq!(find("alice", "example.org"), None);
+}
+
+#[test]
+fn accounts_of_the_first_version_get_their_hashes() {
+    let folder = folder();
+    let store = Store::open(folder.path()).unwrap();
+    store.add(&address("alice@example.org"), "secret").unwrap();
+    drop(store);
+    let file = rusqlite::Connection::open(folder.path().join("wayleave.db")).unwrap();
+    file.execute_batch("DROP TABLE user_hashes").unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    drop(file);
+    let store = Store::open(folder.path()).unwrap();
+    let hash = crypto::sha256(&[b"alice:example.org"]);
+    let (found, _) = store.by_user_hash(&hash).unwrap().unwrap();
+    assert_eq!(found.to_string(), "alice@example.org");
+}
