@@ -1,0 +1,113 @@
+//! What the server counts.
+
+/// Why a request was refused, or something else dropped.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $ident:ident, $name:literal;)*) => {
+        /// Why something was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Refusal { $($(#[$doc])* $ident,)* }
+
+        impl Refusal {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$ident,)*];
+
+            /// Its name in metrics: `bad_request`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$ident => $name,)* }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// 300: draining, and there is an alternate server.
+    Draining, "draining";
+    /// 400: malformed.
+    BadRequest, "bad_request";
+    /// 401: no credentials yet. Every first request of a client is one.
+    Challenged, "challenged";
+    /// 401: unknown user, wrong password, or credentials whose time is over.
+    Credentials, "credentials";
+    /// 403: a peer that nobody may send to.
+    PeerForbidden, "peer_forbidden";
+    /// 403: not offered here (mobility, TCP).
+    Forbidden, "forbidden";
+    /// 405: the mobility ticket is not one of ours.
+    MobilityForbidden, "mobility_forbidden";
+    /// 420.
+    UnknownAttribute, "unknown_attribute";
+    /// 437: no allocation, or one already.
+    AllocationMismatch, "allocation_mismatch";
+    /// 438.
+    StaleNonce, "stale_nonce";
+    /// 440: no relayed address of this family.
+    AddressFamily, "address_family";
+    /// 441: not the user who allocated.
+    WrongCredentials, "wrong_credentials";
+    /// 442: no such transport.
+    TransportProtocol, "transport_protocol";
+    /// 443: the peer's family is not the relayed address's.
+    PeerFamily, "peer_family";
+    /// 446: there is a connection to this peer already.
+    ConnectionExists, "connection_exists";
+    /// 447: the peer did not take the connection.
+    ConnectionFailed, "connection_failed";
+    /// 486: the user's or the address's allocations.
+    Quota, "quota";
+    /// 500: keys could not be looked up.
+    ServerError, "server_error";
+    /// 508: no port, no descriptor, or too many of something.
+    Capacity, "capacity";
+    /// No answer: too much goes to this prefix already without proof.
+    UnprovenLimit, "unproven_limit";
+    /// No answer: neither a request of TURN's nor of Binding.
+    Unintelligible, "unintelligible";
+    /// A connection was closed: too many of them.
+    ConnectionLimit, "connection_limit";
+}
+
+/// What was counted since the start, and what there is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Allocations now.
+    pub allocations: u64,
+    /// Allocations ever made.
+    pub allocated: u64,
+    /// Those of them over TCP or TLS.
+    pub allocated_over_streams: u64,
+    /// Allocations of TCP (RFC 6062) ever made.
+    pub allocated_tcp: u64,
+    /// Allocations that moved with their client.
+    pub moved: u64,
+    /// Clients' connections now.
+    pub connections: u64,
+    /// Peers' connections now.
+    pub peer_connections: u64,
+    /// Binding requests answered by the machine, not by a data plane.
+    pub bindings: u64,
+    /// Requests that wait for keys.
+    pub waiting: u64,
+    /// What the machine's own table forwarded and dropped.
+    pub relay: relay::Counters,
+    /// Bytes spliced between clients' and peers' connections (RFC 6062).
+    pub spliced_bytes: u64,
+    /// Datagrams dropped because a client's connection did not take them.
+    pub stream_drops: u64,
+    refusals: [u64; Refusal::ALL.len()],
+}
+
+impl Stats {
+    /// How often something was refused for this cause.
+    #[must_use]
+    pub fn refused(&self, cause: Refusal) -> u64 {
+        self.refusals.get(cause as usize).copied().unwrap_or_default()
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refuse(&mut self, cause: Refusal) {
+        if let Some(count) = self.refusals.get_mut(cause as usize) {
+            *count += 1;
+        }
+    }
+}
