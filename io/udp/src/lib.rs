@@ -2,11 +2,16 @@
 //! `IP_PKTINFO`), the address that it is sent from can be chosen, several travel in one system
 //! call, and trains of equal datagrams travel as one (GSO and GRO) where the kernel can.
 //!
+//! [`Plane`] is the data plane of relays: threads that forward packets by a [`relay::Table`] without
+//! asking anyone.
+//!
 //! No async runtime here: a [`Socket`] never blocks, and whoever owns it waits for its descriptor.
 
 mod batch;
 pub mod defaults;
+mod plane;
 mod socket;
 
 pub use batch::{Batch, Received};
+pub use plane::{Arrival, Arrivals, Incoming, Plane, PlaneConfig, PlaneCounters};
 pub use socket::{Socket, Transmit};
