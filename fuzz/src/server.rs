@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use machine::{
-    Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
-    ResolveError,
+    Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output, ResolveError,
 };
-use server::{Answer, Config, Keys, Question, Server};
+use server::{Answer, Config, Keys, Question, Server, user_hash};
 use sip::auth::client::{Client, Login};
 use sip::{Message, Method, Request, Response, name};
 
@@ -263,6 +262,10 @@ fn know(question: &Question) -> Answer {
         Question::Credentials { user, realm } => {
             let known = matches!(user.as_str(), "alice" | "bob");
             Answer::Credentials(known.then(|| Keys::derive(user, realm, "swordfish")))
+        }
+        Question::HashedCredentials { hash, realm } => {
+            let known = ["alice", "bob"].into_iter().find(|user| user_hash(user, realm) == *hash);
+            Answer::Credentials(known.map(|user| Keys::derive(user, realm, "swordfish")))
         }
         Question::LoadBindings => Answer::Bindings(Vec::new()),
         Question::SaveBindings(_) => Answer::Saved(true),

@@ -9,16 +9,18 @@ use sip::{registrar, transaction::Times};
 
 /// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
 pub const SIP_PORT: u16 = 5060;
-/// The port of STUN (RFC 8489 §8.1).
-pub const STUN_PORT: u16 = 3478;
+/// The port of STUN and TURN over UDP and TCP (RFC 8489 §8.1, RFC 8656 §3.1).
+pub const TURN_PORT: u16 = 3478;
+/// The port of TURN over TLS (RFC 8656 §3.1).
+pub const TURNS_PORT: u16 = 5349;
 
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// SIP, and STUN beside it over UDP (RFC 5626 §3.5.2).
     Sip,
-    /// STUN alone.
-    Stun,
+    /// TURN, and STUN beside it over UDP (RFC 8656 §5).
+    Turn,
 }
 
 /// One address to listen on.
@@ -28,8 +30,9 @@ pub struct Listener {
     pub service: Service,
     /// Over what.
     pub transport: Transport,
-    /// Where; port 0 is any. SIP over TCP at port 0 takes the port that SIP over UDP got at the
-    /// same address, because a client that turns to TCP stays with the port (RFC 3261 §18.1.1).
+    /// Where; port 0 is any. A service over TCP at port 0 takes the port that it got over UDP at the
+    /// same address, because a client that turns to TCP stays with the port (RFC 3261 §18.1.1,
+    /// RFC 7065 §3.1).
     pub local: Endpoint,
 }
 
@@ -51,6 +54,8 @@ pub struct Config {
     pub registrar: registrar::Config,
     /// The times of transactions.
     pub times: Times,
+    /// How to relay. Its realms, listeners and addresses of our own come from what stands above.
+    pub turn: turn::server::Config,
 }
 
 impl Default for Config {
@@ -61,13 +66,15 @@ impl Default for Config {
 }
 
 impl Config {
-    /// A domain on these addresses and the standard ports: SIP over UDP and TCP, and STUN.
+    /// A domain on these addresses and the standard ports: SIP and TURN over UDP and TCP.
     #[must_use]
     pub fn new(domain: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        let listeners = addresses.into_iter().flat_map(|ip| Self::listeners_at(ip, false));
+        let addresses: Vec<IpAddr> = addresses.into_iter().collect();
+        let listeners = addresses.iter().flat_map(|&ip| Self::listeners_at(ip, false));
         Self {
             domains: vec![domain.to_ascii_lowercase()],
             listeners: listeners.collect(),
+            turn: turn::server::Config::new(domain, addresses.iter().copied()),
             external: BTreeMap::new(),
             realm: None,
             algorithms: vec![Hash::Md5],
@@ -78,7 +85,7 @@ impl Config {
 
     /// The listeners of one address, on the standard ports or on free ones.
     #[must_use]
-    pub fn listeners_at(ip: IpAddr, any_port: bool) -> [Listener; 3] {
+    pub fn listeners_at(ip: IpAddr, any_port: bool) -> [Listener; 4] {
         let at = |service, transport, port| Listener {
             service,
             transport,
@@ -87,7 +94,8 @@ impl Config {
         [
             at(Service::Sip, Transport::Udp, SIP_PORT),
             at(Service::Sip, Transport::Tcp, SIP_PORT),
-            at(Service::Stun, Transport::Udp, STUN_PORT),
+            at(Service::Turn, Transport::Udp, TURN_PORT),
+            at(Service::Turn, Transport::Tcp, TURN_PORT),
         ]
     }
 }

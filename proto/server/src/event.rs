@@ -10,6 +10,8 @@ use sip::location::SavedBinding;
 
 use crate::config::Service;
 
+pub use turn::server::event::Release;
+
 /// An address that the core listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
@@ -54,6 +56,32 @@ pub enum Event {
         /// The address of record.
         address: String,
     },
+    /// Who may relay what to whom has changed: a data plane does the same to its tables at once.
+    Relay(relay::Change),
+    /// A client got a relayed address.
+    Allocated {
+        /// The account it is counted for.
+        user: String,
+        /// How the client reaches us.
+        transport: Transport,
+        /// Where the client is, as we see it.
+        client: Endpoint,
+        /// The relayed address, as peers see it.
+        relayed: Endpoint,
+    },
+    /// A relayed address is given back.
+    Released {
+        /// The account it was counted for.
+        user: String,
+        /// Where the client was.
+        client: Endpoint,
+        /// Its relayed address.
+        relayed: Endpoint,
+        /// Why.
+        cause: Release,
+    },
+    /// While draining, the last relayed address was given back.
+    Drained,
 }
 
 /// What the core asks the world. Every question is answered.
@@ -63,6 +91,14 @@ pub enum Question {
     Credentials {
         /// The user name of authentication, `alice` or `alice@example.org`.
         user: String,
+        /// The realm.
+        realm: String,
+    },
+    /// The keys of the user whose name and realm have this hash ([`user_hash`]): clients of TURN
+    /// may hide the name (RFC 8489 §9.2). Answered by [`Answer::Credentials`].
+    HashedCredentials {
+        /// The hash.
+        hash: [u8; 32],
         /// The realm.
         realm: String,
     },
@@ -100,6 +136,8 @@ pub enum Answer {
 /// for each algorithm. As secret as the password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
+    /// The account: one and the same name for every form of the user name.
+    pub account: String,
     /// With MD5.
     pub md5: String,
     /// With SHA-256.
@@ -114,7 +152,9 @@ impl Keys {
     pub fn derive(user: &str, realm: &str, password: &str) -> Self {
         let key = |hash: Hash| hash.hex(&[format!("{user}:{realm}:{password}").as_bytes()]);
         let [md5, sha256, sha512_256] = Hash::ALL.map(key);
-        Self { md5, sha256, sha512_256 }
+        let suffix = format!("@{realm}");
+        let account = user.strip_suffix(&suffix).unwrap_or(user).to_owned() + &suffix;
+        Self { account, md5, sha256, sha512_256 }
     }
 
     /// The key for one algorithm.
@@ -127,6 +167,12 @@ impl Keys {
         };
         Ha1::from_hex(hash, hex)
     }
+}
+
+/// What stands for a user name of a realm where it is hidden (RFC 8489 §14.4).
+#[must_use]
+pub fn user_hash(user: &str, realm: &str) -> [u8; 32] {
+    stun::integrity::userhash(user, realm)
 }
 
 impl fmt::Debug for Keys {

@@ -1,5 +1,5 @@
-//! The whole network core as one machine: SIP registrar and proxy on UDP and TCP, and STUN on the
-//! same ports.
+//! The whole network core as one machine: SIP registrar and proxy on UDP and TCP with STUN on the
+//! same ports, and TURN.
 //!
 //! [`Server`] is a [`machine::Machine`]. It asks the world two kinds of thing: the keys of a user
 //! ([`Question::Credentials`]), and to keep the bindings of an address of record so that they
@@ -18,6 +18,7 @@
 //! | [`stats`] | [`Stats`]: what was counted |
 //! | `server` | [`Server`]: dispatch between its parts |
 //! | `listen` | listeners, what to do when one cannot be bound, the Binding answer of STUN |
+//! | `relaying` | TURN: the core's realms, accounts and events around it |
 //! | `admit` | challenges and proofs: who is it? |
 //! | `register` | REGISTER |
 //! | `route` | all other requests: where do they go? |
@@ -29,10 +30,11 @@ pub mod stats;
 mod admit;
 mod listen;
 mod register;
+mod relaying;
 mod route;
 mod server;
 
 pub use config::{Config, Listener, Service};
-pub use event::{Address, Answer, Event, Keys, Question, SavedAddress};
+pub use event::{Address, Answer, Event, Keys, Question, Release, SavedAddress, user_hash};
 pub use server::Server;
 pub use stats::Stats;

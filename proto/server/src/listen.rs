@@ -1,7 +1,7 @@
-//! Listeners: bound at the start, explained when they cannot be; and STUN's Binding answers
-//! (RFC 8489 §12), which need no more than the datagram.
+//! Listeners: bound at the start, explained when they cannot be; and STUN's Binding answers on
+//! SIP's ports (RFC 5626 §3.5.2), which need no more than the datagram.
 
-use machine::{BindKind, Endpoint, FailKind, Id, Output, Transport};
+use machine::{Endpoint, FailKind, Id, Output, Transport};
 
 use crate::config::{Listener, Service};
 use crate::event::{Address, Event};
@@ -12,8 +12,7 @@ impl Server {
     pub(crate) fn listen(&mut self) {
         let listeners = self.config.listeners.clone();
         for listener in &listeners {
-            let waits = listener.service == Service::Sip
-                && listener.transport == Transport::Tcp
+            let waits = listener.transport == Transport::Tcp
                 && listener.local.port() == 0
                 && listeners.iter().any(|other| is_sibling(other, listener));
             if waits {
@@ -28,11 +27,9 @@ impl Server {
     fn bind(&mut self, listener: Listener) {
         let id = match listener.service {
             Service::Sip => self.stack.listen(listener.transport, listener.local),
-            Service::Stun => {
-                let id = self.stun_ids.next_id();
-                let (kind, local) = (BindKind::Udp, listener.local);
-                self.outputs.push(Output::Bind { id, kind, local, interface: None });
-                id
+            Service::Turn => {
+                let Listener { transport, local, .. } = listener;
+                self.turn.listen(turn::server::Listener { transport, local })
             }
         };
         self.pending.insert(id, listener);
@@ -77,37 +74,34 @@ impl Server {
         }
     }
 
-    /// Answers the Binding requests in a datagram, or in a train of them.
-    pub(crate) fn binding_requests(
+    /// Answers a Binding request.
+    pub(crate) fn binding_request(
         &mut self,
         socket: Id,
         (local, remote): (Endpoint, Endpoint),
-        segment_size: Option<usize>,
         bytes: &[u8],
     ) {
         let source = self.wildcards.contains(&socket).then_some(local.ip());
         let mut answer = Vec::new();
-        for bytes in bytes.chunks(segment_size.unwrap_or(bytes.len()).max(1)) {
-            if stun::binding::answer(bytes, remote, &mut answer) {
-                self.stats.stun_answered += 1;
-                let output = Output::Datagram {
-                    socket,
-                    source,
-                    remote,
-                    segment_size: None,
-                    dont_fragment: false,
-                };
-                self.outputs.push_with(output, &answer);
-            } else {
-                self.stats.stun_ignored += 1;
-            }
+        if stun::binding::answer(bytes, remote, &mut answer) {
+            self.stats.stun_answered += 1;
+            let output = Output::Datagram {
+                socket,
+                source,
+                remote,
+                segment_size: None,
+                dont_fragment: false,
+            };
+            self.outputs.push_with(output, &answer);
+        } else {
+            self.stats.stun_ignored += 1;
         }
     }
 }
 
 /// Whether `udp` is the listener whose port `tcp` shares.
 fn is_sibling(udp: &Listener, tcp: &Listener) -> bool {
-    udp.service == Service::Sip
+    udp.service == tcp.service
         && udp.transport == Transport::Udp
         && udp.local.ip() == tcp.local.ip()
 }

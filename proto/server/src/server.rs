@@ -11,13 +11,14 @@ use sip::stack::{self, Stack};
 use crate::admit::Waiting;
 use crate::config::{Config, Listener};
 use crate::event::{Address, Answer, Event, Question};
+use crate::relaying::{self, subject};
 use crate::stats::Stats;
 
 /// The namespaces of ids.
 mod namespace {
     pub(super) const QUESTIONS: u16 = 0;
     pub(super) const SIP: u16 = 1;
-    pub(super) const STUN: u16 = 2;
+    pub(super) const TURN: u16 = 2;
 }
 
 /// The network core.
@@ -32,7 +33,7 @@ pub struct Server {
     pub(crate) tag_key: [u8; 32],
     pub(crate) questions: Ids,
     pub(crate) waiting: BTreeMap<Id, Waiting>,
-    pub(crate) stun_ids: Ids,
+    pub(crate) turn: turn::server::Server,
     /// Listeners that are not bound yet.
     pub(crate) pending: BTreeMap<Id, Listener>,
     /// Listeners over TCP that wait for the port of their sibling over UDP.
@@ -64,7 +65,11 @@ impl Server {
             tag_key: entropy.fork("sip.tags").bytes(),
             questions: Ids::new(namespace::QUESTIONS),
             waiting: BTreeMap::new(),
-            stun_ids: Ids::new(namespace::STUN),
+            turn: turn::server::Server::new(
+                relaying::with_ours(&config, config.turn.clone()),
+                Ids::new(namespace::TURN),
+                &entropy.fork("turn"),
+            ),
             pending: BTreeMap::new(),
             siblings: Vec::new(),
             bound: Vec::new(),
@@ -84,6 +89,7 @@ impl Server {
         Stats {
             sip: self.stack.stats(),
             proxy: self.proxy.stats(),
+            turn: self.turn.stats(),
             addresses: self.location.len() as u64,
             questions: self.waiting.len() as u64,
             ..self.stats.clone()
@@ -112,6 +118,16 @@ impl Server {
             }
             (Waiting::Saved(change), Answer::Saved(kept)) => self.saved(now, change, kept),
             (waiting, _) => self.unanswerable(now, waiting),
+        }
+    }
+
+    /// One datagram on SIP's ports: what is STUN is answered here (RFC 5626 §3.5.2).
+    fn datagram(&mut self, now: Now, input: Input<'_, Answer>) {
+        match input {
+            Input::Datagram { socket, local, remote, bytes, .. } if stun::is_stun(bytes) => {
+                self.binding_request(socket, (local, remote), bytes);
+            }
+            input => self.stack.handle_input(now, &input),
         }
     }
 
@@ -153,17 +169,19 @@ impl Machine for Server {
 
     fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
         match input {
+            Input::Interfaces(interfaces) => {
+                self.turn.handle_input(now, Input::Interfaces(interfaces.clone()));
+                self.stack.handle_input::<Answer>(now, &Input::Interfaces(interfaces));
+            }
+            input if subject(&input).is_some_and(|id| id.namespace() == namespace::TURN) => {
+                if let Some(input) = input.map_answer(relaying::answer) {
+                    self.turn.handle_input(now, input);
+                }
+            }
             Input::Answer { id, answer } => self.answered(now, id, answer),
-            Input::Datagram { socket, local, remote, segment_size, bytes, .. }
-                if socket.namespace() == namespace::STUN || stun::is_stun(bytes) =>
-            {
-                self.binding_requests(socket, (local, remote), segment_size, bytes);
-            }
-            Input::Bound { id, local } if id.namespace() == namespace::STUN => {
-                self.listening(id, local);
-            }
-            Input::Failed { id, kind } if id.namespace() == namespace::STUN => {
-                self.listen_failed(id, &kind);
+            // A train may carry both: each datagram is looked at by itself.
+            input @ Input::Datagram { .. } => {
+                input.one_by_one().for_each(|input| self.datagram(now, input));
             }
             input => self.stack.handle_input(now, &input),
         }
@@ -173,6 +191,7 @@ impl Machine for Server {
     fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
         self.pump(now);
+        self.turn.handle_timeout(now);
         self.proxy.handle_timeout(now, &mut self.stack);
         for address in self.location.handle_timeout(now) {
             self.outputs.event(Event::Unregistered { address });
@@ -181,15 +200,23 @@ impl Machine for Server {
     }
 
     fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Question>> {
-        match self.stack.poll_output(buf) {
-            Some(output) => Some(output.map(|never| match never {}, |never| match never {})),
+        if let Some(output) = self.stack.poll_output(buf) {
+            return Some(output.map(|never| match never {}, |never| match never {}));
+        }
+        // Last, since listeners of TURN make outputs of our own.
+        match self.poll_turn(buf) {
+            Some(output) => Some(output),
             None => self.outputs.poll(buf),
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let parts =
-            [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.location.poll_timeout()];
+        let parts = [
+            self.stack.poll_timeout(),
+            self.proxy.poll_timeout(),
+            self.location.poll_timeout(),
+            self.turn.poll_timeout(),
+        ];
         parts.into_iter().flatten().min()
     }
 }

@@ -9,9 +9,11 @@ pub struct Stats {
     pub sip: sip::stack::Stats,
     /// Forwarded requests.
     pub proxy: sip::proxy::Stats,
-    /// STUN Binding requests answered.
+    /// Relaying.
+    pub turn: turn::server::Stats,
+    /// STUN Binding requests answered on SIP's ports.
     pub stun_answered: u64,
-    /// Datagrams on STUN ports that got no answer.
+    /// Other STUN messages on SIP's ports, which got no answer.
     pub stun_ignored: u64,
     /// REGISTER requests that changed bindings and were answered with 200.
     pub registrations: u64,

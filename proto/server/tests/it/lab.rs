@@ -364,6 +364,16 @@ impl Lab {
                 let password = self.passwords.get(local);
                 Answer::Credentials(password.map(|password| Keys::derive(user, realm, password)))
             }
+            Question::HashedCredentials { .. } if !self.store_tells => Answer::Failed,
+            Question::HashedCredentials { hash, realm } => {
+                let forms = |local: &String| [local.clone(), format!("{local}@example.org")];
+                let hidden = |user: &String| server::user_hash(user, realm) == *hash;
+                let keys = self.passwords.iter().find_map(|(local, password)| {
+                    let user = forms(local).into_iter().find(hidden)?;
+                    Some(Keys::derive(&user, realm, password))
+                });
+                Answer::Credentials(keys)
+            }
             Question::LoadBindings => Answer::Bindings(self.saved.values().cloned().collect()),
             Question::SaveBindings(saved) => {
                 if self.store_works {

@@ -32,7 +32,8 @@ fn every_address_is_named() {
         [
             (Service::Sip, Transport::Udp, format!("{CORE}:5060")),
             (Service::Sip, Transport::Tcp, format!("{CORE}:5060")),
-            (Service::Stun, Transport::Udp, format!("{CORE}:3478")),
+            (Service::Turn, Transport::Udp, format!("{CORE}:3478")),
+            (Service::Turn, Transport::Tcp, format!("{CORE}:3478")),
         ]
     );
     lab.assert_serves();
@@ -42,13 +43,14 @@ fn every_address_is_named() {
 fn tcp_takes_the_port_that_udp_got() {
     let mut lab = Lab::with(1, config(true), BTreeMap::new());
     let addresses = ready(&lab.core_said());
-    let port = |transport| {
-        let found =
-            addresses.iter().find(|a| a.service == Service::Sip && a.transport == transport);
-        found.unwrap().local.port()
-    };
-    assert_eq!(port(Transport::Udp), port(Transport::Tcp));
-    assert_ne!(port(Transport::Udp), 0);
+    for service in [Service::Sip, Service::Turn] {
+        let port = |transport| {
+            let wanted = |a: &&Address| (a.service, a.transport) == (service, transport);
+            addresses.iter().find(wanted).unwrap().local.port()
+        };
+        assert_eq!(port(Transport::Udp), port(Transport::Tcp));
+        assert_ne!(port(Transport::Udp), 0);
+    }
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn what_cannot_be_bound_is_explained() {
             _ => None,
         })
         .collect();
-    assert_eq!(failed.len(), 4, "{events:?}");
+    assert_eq!(failed.len(), 5, "{events:?}");
     assert!(
         failed.contains(&(
             "192.0.2.1:5060".to_owned(),
@@ -77,7 +79,7 @@ fn what_cannot_be_bound_is_explained() {
     );
     let taken = format!("UDP port 5060 of {CORE} is taken by another program");
     assert!(failed.contains(&(format!("{CORE}:5060"), taken.as_str())));
-    assert_eq!(ready(&events).len(), 3);
+    assert_eq!(ready(&events).len(), 4);
     lab.assert_serves();
 }
 
@@ -89,6 +91,7 @@ fn stun_on_both_ports() {
     for port in [5060, 3478] {
         assert_eq!(lab.say_to(&format!("{CORE}:{port}"), &request).len(), 1, "port {port}");
     }
-    assert_eq!(lab.server().stats().stun_answered, 2);
+    let stats = lab.server().stats();
+    assert_eq!((stats.stun_answered, stats.turn.bindings), (1, 1));
     lab.assert_replays();
 }
