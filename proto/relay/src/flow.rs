@@ -100,6 +100,7 @@ pub struct Channel {
 #[derive(Clone, Debug)]
 pub struct Flow {
     client: Client,
+    next_client: Option<Client>,
     until: Instant,
     relayed: [Option<Relayed>; 2],
     permissions: Vec<Permission>,
@@ -112,7 +113,15 @@ impl Flow {
     #[must_use]
     pub const fn new(client: Client, relayed: Relayed, until: Instant) -> Self {
         let relayed = [Some(relayed), None];
-        Self { client, until, relayed, permissions: Vec::new(), channels: Vec::new(), limit: None }
+        Self {
+            client,
+            next_client: None,
+            until,
+            relayed,
+            permissions: Vec::new(),
+            channels: Vec::new(),
+            limit: None,
+        }
     }
 
     /// Its client.
@@ -124,6 +133,18 @@ impl Flow {
     /// Gives it another client, as a mobile one becomes (RFC 8016).
     pub const fn set_client(&mut self, client: Client) {
         self.client = client;
+    }
+
+    /// Where its client has said that it moves to (RFC 8016 §3.2): what comes from there is
+    /// [`Forward::Control`](crate::Forward::Control), and confirms the move.
+    #[must_use]
+    pub const fn next_client(&self) -> Option<Client> {
+        self.next_client
+    }
+
+    /// Notes where its client moves to, or that it no longer does.
+    pub const fn set_next_client(&mut self, next: Option<Client>) {
+        self.next_client = next;
     }
 
     /// When it ends unless refreshed.

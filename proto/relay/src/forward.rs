@@ -98,6 +98,9 @@ impl Table {
             let request = kind == Kind::Request;
             return Err(if request { Forward::Control } else { Forward::Drop(Cause::NoFlow) });
         };
+        if flow.next_client().is_some() && flow.client() != client {
+            return Err(Forward::Control);
+        }
         let (peer, data) = match kind {
             Kind::Request | Kind::Indication => return Err(Forward::Control),
             Kind::Malformed => return Err(Forward::Drop(Cause::Malformed)),

@@ -147,7 +147,9 @@ impl Table {
         };
         let before = self.slots.get_mut(slot as usize).and_then(Option::take);
         let same = before.as_deref().is_some_and(|before| {
-            before.client() == flow.client() && before.relayed().eq(flow.relayed())
+            before.client() == flow.client()
+                && before.next_client() == flow.next_client()
+                && before.relayed().eq(flow.relayed())
         });
         if !same {
             if let Some(before) = before {
@@ -169,7 +171,9 @@ impl Table {
     }
 
     fn link(&mut self, slot: u32, flow: &Flow) {
-        self.clients.insert(flow.client(), slot);
+        for client in clients(flow) {
+            self.clients.insert(client, slot);
+        }
         for relayed in flow.relayed() {
             self.sockets.insert(relayed.socket, slot);
             if self.external.insert(relayed.external, slot).is_none() {
@@ -180,8 +184,10 @@ impl Table {
 
     /// Takes away what leads to `slot`, but not what leads to another by now.
     fn unlink(&mut self, slot: u32, flow: &Flow) {
-        if self.clients.get(&flow.client()) == Some(&slot) {
-            self.clients.remove(&flow.client());
+        for client in clients(flow) {
+            if self.clients.get(&client) == Some(&slot) {
+                self.clients.remove(&client);
+            }
         }
         for relayed in flow.relayed() {
             if self.sockets.get(&relayed.socket) == Some(&slot) {
@@ -222,4 +228,9 @@ impl Table {
         }
         self.slot(*self.external.get(&peer)?)
     }
+}
+
+/// Where the client of `flow` is, and where it moves to.
+fn clients(flow: &Flow) -> impl Iterator<Item = Client> {
+    std::iter::once(flow.client()).chain(flow.next_client())
 }
