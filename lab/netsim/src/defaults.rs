@@ -53,7 +53,7 @@ pub const NAT_FIRST_SEQUENTIAL_PORT: u16 = 40_000;
 pub const TCP_SEND_BUFFER: usize = 64 * 1024;
 
 /// TCP's receive window: the largest without the scaling option. A machine reads at once, so the
-/// window never shrinks.
+/// window narrows only while one has paused the connection.
 pub const TCP_WINDOW: u16 = u16::MAX;
 
 /// First retransmission timeout: RFC 6298 §2.1.

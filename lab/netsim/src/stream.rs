@@ -19,7 +19,7 @@ pub(crate) struct Stream {
     /// The room that the machine knows of; none before the connection stands.
     announced: Option<usize>,
     /// The machine reads nothing for now.
-    pub(crate) paused: bool,
+    paused: bool,
 }
 
 /// What the machine is told next.
@@ -88,14 +88,31 @@ impl Stream {
     ) {
         self.tls = Some(tls);
         self.announced = None;
+        // The handshake reads.
+        self.set_paused(false, out);
         if !hello.is_empty() {
             self.tcp.write(now, hello, out);
         }
     }
 
+    /// The machine stops reading, or goes on. Before a connection stands, and during a handshake,
+    /// there is nothing to stop.
+    pub(crate) fn pause(&mut self, paused: bool, out: &mut Vec<Segment>) {
+        if self.announced.is_some() && !self.forgotten {
+            self.set_paused(paused, out);
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool, out: &mut Vec<Segment>) {
+        self.paused = paused;
+        self.tcp.pause(paused, out);
+    }
+
     /// The machine closes it.
     pub(crate) fn close(&mut self, now: Instant, out: &mut Vec<Segment>) {
         self.forgotten = true;
+        // What still comes is read and thrown away.
+        self.set_paused(false, out);
         self.tcp.close(now, out);
     }
 
@@ -130,6 +147,9 @@ impl Stream {
     }
 
     fn advance(&mut self, now: Instant, out: &mut Vec<Segment>) -> Option<Delivery> {
+        if self.paused {
+            return self.advance_paused();
+        }
         if self.tcp.ends_next() {
             let bytes = self.tcp.read();
             if let Some(delivery) = self.take_bytes(now, bytes, out) {
@@ -151,6 +171,19 @@ impl Stream {
                 Some(Delivery::Failed(FailKind::Tls(text.to_owned())))
             }
             Some(Notice::Closed(reason)) => Some(Delivery::Closed(reason)),
+        }
+    }
+
+    /// While nothing is read the peer's orderly end waits behind its bytes; a connection that is
+    /// gone is told at once.
+    fn advance_paused(&mut self) -> Option<Delivery> {
+        if !self.tcp.is_gone() {
+            return self.grown().map(|room| Delivery::Writable { room });
+        }
+        match self.tcp.end_notice()? {
+            Notice::Closed(reason) => Some(Delivery::Closed(reason)),
+            Notice::Failed(kind) => Some(Delivery::Failed(kind)),
+            Notice::Opened => None,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! An ordered stream with a handshake, acknowledgements, retransmission (RFC 6298), fast
 //! retransmit and a growing window (RFC 5681 in outline): enough that a capture looks right and
-//! that loss costs what it costs. No delayed acknowledgements, no SACK, no window scaling, no
+//! that loss costs what it costs. A receiver that is paused lets its window close; the sender probes
+//! it. No delayed acknowledgements, no SACK, no window scaling, no
 //! timestamps.
 
 mod receive;
@@ -31,6 +32,8 @@ pub(crate) struct Connection {
     /// The peer closed before we did: no need to wait for late segments.
     passive: bool,
     retries: u32,
+    /// Probes of the peer's closed window, however often they are answered.
+    probes: u32,
     deadline: Option<Instant>,
     notices: VecDeque<Notice>,
 }
@@ -94,6 +97,7 @@ impl Connection {
             receiver: Receiver::default(),
             passive: false,
             retries: 0,
+            probes: 0,
             deadline: None,
             notices: VecDeque::new(),
         }
@@ -128,6 +132,20 @@ impl Connection {
     /// Whether the next notice ends the connection: what was read comes before it.
     pub(crate) fn ends_next(&self) -> bool {
         matches!(self.notices.front(), Some(Notice::Closed(_)) | None)
+    }
+
+    /// How the connection ended, for an owner that reads no more of it.
+    pub(crate) fn end_notice(&mut self) -> Option<Notice> {
+        self.notices.drain(..).next_back()
+    }
+
+    /// Stops reading, or goes on and tells the peer of the window that opens.
+    pub(crate) fn pause(&mut self, paused: bool, out: &mut Vec<Segment>) {
+        let before = self.receiver.window();
+        self.receiver.paused = paused;
+        if self.receiver.window() > before && matches!(self.state, State::Open) {
+            out.push(self.ack());
+        }
     }
 
     /// The bytes that arrived in order.
@@ -252,9 +270,13 @@ impl Connection {
         if news.again {
             out.extend(self.resend_first());
         }
-        if news.progress {
+        if news.progress || news.opened {
             self.retries = 0;
+            self.probes = 0;
             self.deadline = None;
+        } else if self.sender.is_held_back() {
+            //= RFC 9293 §3.8.6.1: a peer that answers probes may keep its window closed for ever.
+            self.retries = 0;
         }
     }
 
@@ -272,7 +294,7 @@ impl Connection {
             }
             State::SynSent | State::SynReceived => {
                 self.send_syn(out);
-                self.deadline = Some(now + self.backed_off(TCP_INITIAL_RTO));
+                self.deadline = Some(now + backed_off(TCP_INITIAL_RTO, self.retries));
             }
             State::Open if self.sender.is_done() => self.end(),
             State::Open if self.retries > TCP_RETRIES => {
@@ -280,15 +302,16 @@ impl Connection {
                 self.abort(out);
             }
             State::Open => {
-                self.sender.rewind();
+                if let Some((seq, flags, payload)) = self.sender.probe() {
+                    self.probes += 1;
+                    out.push(Segment { payload, ..self.segment(flags | Segment::ACK, seq) });
+                } else {
+                    self.sender.rewind();
+                }
                 self.transmit(now, out);
             }
             State::TimeWait | State::Gone => self.end(),
         }
-    }
-
-    fn backed_off(&self, rto: Duration) -> Duration {
-        rto.saturating_mul(1 << self.retries.min(16)).min(TCP_MAX_RTO)
     }
 
     fn open(&mut self) {
@@ -332,7 +355,9 @@ impl Connection {
             out.push(Segment { payload, ..self.segment(flags | Segment::ACK, seq) });
         }
         if self.deadline.is_none() && self.sender.is_outstanding() {
-            self.deadline = Some(now + self.backed_off(self.sender.rto()));
+            self.deadline = Some(now + backed_off(self.sender.rto(), self.retries));
+        } else if self.deadline.is_none() && self.sender.is_held_back() {
+            self.deadline = Some(now + backed_off(self.sender.rto(), self.probes));
         }
     }
 
@@ -370,11 +395,16 @@ impl Connection {
             seq,
             ack: self.receiver.next_seq(),
             flags,
-            window: crate::defaults::TCP_WINDOW,
+            window: self.receiver.window(),
             mss: None,
             payload: Vec::new(),
         }
     }
+}
+
+/// RFC 6298 §5.5: twice as long each time.
+fn backed_off(rto: Duration, times: u32) -> Duration {
+    rto.saturating_mul(1 << times.min(16)).min(TCP_MAX_RTO)
 }
 
 /// The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1).

@@ -114,6 +114,8 @@ enum Event<A> {
     Local { node: u32, packet: Packet },
     /// A machine is told something.
     Input { node: u32, input: Input<'static, A> },
+    /// A machine that had stopped reading a connection goes on.
+    Resume { node: u32, conn: Id },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -336,6 +338,7 @@ impl<M: Inhabitant> World<M> {
                 }
                 Some(Event::Local { node, packet }) => self.take(node, 0, packet),
                 Some(Event::Input { node, input }) => self.deliver_if_wanted(node, input),
+                Some(Event::Resume { node, conn }) => self.resume(node, conn),
                 None => {}
             }
             return;

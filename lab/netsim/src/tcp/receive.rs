@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::defaults::TCP_OUT_OF_ORDER_LIMIT;
+use crate::defaults::{TCP_OUT_OF_ORDER_LIMIT, TCP_WINDOW};
 
 /// Positions count from the first byte behind the SYN.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Receiver {
     pub(super) finished: bool,
     /// Bytes in order that nobody has read.
     pub(super) ready: Vec<u8>,
+    /// Nobody reads for now: what is ready takes room in the window.
+    pub(super) paused: bool,
 }
 
 impl Receiver {
@@ -26,6 +28,13 @@ impl Receiver {
     /// The acknowledgement number that we send.
     pub(super) fn next_seq(&self) -> u32 {
         self.first_seq.wrapping_add(self.next as u32).wrapping_add(u32::from(self.finished))
+    }
+
+    /// The receive window that we announce. Its right edge never goes back (RFC 9293 §3.8.6):
+    /// unread bytes narrow it by as much as they moved its left one.
+    pub(super) fn window(&self) -> u16 {
+        let unread = if self.paused { self.ready.len() } else { 0 };
+        TCP_WINDOW.saturating_sub(u16::try_from(unread).unwrap_or(u16::MAX))
     }
 
     pub(super) fn is_expected(&self, seq: u32) -> bool {
@@ -43,7 +52,7 @@ impl Receiver {
         if fin {
             self.fin_at = Some(start + payload.len() as u64);
         }
-        self.place(start, payload);
+        self.place(start, self.in_window(start, payload));
         while let Some(entry) = self.ahead.first_entry() {
             if *entry.key() > self.next {
                 break;
@@ -53,6 +62,13 @@ impl Receiver {
             self.append(start, &bytes);
         }
         self.finished = self.fin_at == Some(self.next);
+    }
+
+    /// What of `payload` lies within the window; a probe of a closed one has nothing there.
+    fn in_window<'a>(&self, start: u64, payload: &'a [u8]) -> &'a [u8] {
+        let edge = self.next + u64::from(self.window());
+        let room = usize::try_from(edge.saturating_sub(start)).unwrap_or(usize::MAX);
+        payload.get(..room).unwrap_or(payload)
     }
 
     fn place(&mut self, start: u64, payload: &[u8]) {
@@ -80,7 +96,7 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::Receiver;
-    use crate::defaults::TCP_OUT_OF_ORDER_LIMIT;
+    use crate::defaults::{TCP_OUT_OF_ORDER_LIMIT, TCP_WINDOW};
 
     fn receiver() -> Receiver {
         let mut receiver = Receiver::default();
@@ -103,16 +119,32 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_reads_closes_the_window() {
+        let mut receiver = receiver();
+        receiver.paused = true;
+        let window = usize::from(TCP_WINDOW);
+        let segment = vec![7; 1000];
+        for start in (0..2 * window).step_by(segment.len()) {
+            receiver.take(u32::MAX.wrapping_add(start as u32), &segment, false);
+            assert_eq!(usize::from(receiver.window()) + receiver.ready.len(), window);
+        }
+        assert_eq!((receiver.ready.len(), receiver.window(), receiver.ahead_len), (window, 0, 0));
+        // The end takes no room.
+        receiver.take(receiver.next_seq(), &[], true);
+        assert!(receiver.finished);
+    }
+
+    #[test]
     fn what_comes_too_early_is_held_to_a_limit() {
         let mut receiver = receiver();
         let segment = [7; 1000];
-        let count = TCP_OUT_OF_ORDER_LIMIT / segment.len();
-        for n in 0..2 * count {
+        for n in 0..2 * TCP_OUT_OF_ORDER_LIMIT / segment.len() {
             let seq = u32::MAX.wrapping_add(1 + (n * segment.len()) as u32);
             receiver.take(seq, &segment, false);
         }
-        assert_eq!((receiver.ahead.len(), receiver.ready.len()), (count, 0));
+        // The first byte of the window is still missing.
+        assert_eq!((receiver.ahead_len, receiver.ready.len()), (TCP_OUT_OF_ORDER_LIMIT - 1, 0));
         receiver.take(u32::MAX, &[7], false);
-        assert_eq!((receiver.ready.len(), receiver.ahead_len), (1 + count * segment.len(), 0));
+        assert_eq!((receiver.ready.len(), receiver.ahead_len), (TCP_OUT_OF_ORDER_LIMIT, 0));
     }
 }

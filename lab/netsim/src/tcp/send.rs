@@ -35,6 +35,8 @@ pub(super) struct Sender {
 pub(super) struct News {
     /// It covers something new.
     pub(super) progress: bool,
+    /// The peer's window was closed and has opened.
+    pub(super) opened: bool,
     /// The first segment that is not acknowledged is lost: send it again.
     pub(super) again: bool,
 }
@@ -103,6 +105,20 @@ impl Sender {
 
     pub(super) fn is_outstanding(&self) -> bool {
         !self.fin_acked && self.sent > self.acked
+    }
+
+    /// Whether bytes wait, and none of them fits into the peer's closed window.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.peer_window == 0 && self.sent == self.acked && !self.buffer.is_empty()
+    }
+
+    /// One byte for a closed window: the answer tells whether it has opened.
+    ///
+    //= RFC 9293 §3.8.6.1: a sender probes a closed window with at least one byte of new data.
+    pub(super) fn probe(&mut self) -> Option<(u32, u8, Vec<u8>)> {
+        let byte = *self.buffer.front().filter(|_| self.is_held_back())?;
+        self.most_sent = self.most_sent.max(self.sent + 1);
+        Some((self.next_seq(), Segment::PSH, vec![byte]))
     }
 
     pub(super) fn queue(&mut self, bytes: &[u8]) {
@@ -178,10 +194,16 @@ impl Sender {
     }
 
     pub(super) fn acknowledge(&mut self, now: Instant, segment: &Segment) -> News {
-        self.peer_window = usize::from(segment.window);
         let Some(position) = self.position(segment.ack) else { return News::default() };
-        if position <= self.acked {
-            return self.duplicate(segment, position);
+        if position < self.acked {
+            // Late: its window is of the past too.
+            return News::default();
+        }
+        let held_back = self.is_held_back();
+        self.peer_window = usize::from(segment.window);
+        let opened = held_back && self.peer_window > 0;
+        if position == self.acked {
+            return News { opened, ..self.duplicate(segment) };
         }
         self.sample(now, position);
         self.duplicates = 0;
@@ -195,15 +217,13 @@ impl Sender {
         if self.recover.is_some_and(|recover| position >= recover) {
             self.recover = None;
         }
-        News { progress: true, again: self.recover.is_some() }
+        News { progress: true, opened, again: self.recover.is_some() }
     }
 
     /// RFC 5681 §3.2: three acknowledgements of the same position mean that a segment is lost.
-    fn duplicate(&mut self, segment: &Segment, position: u64) -> News {
-        let counts = position == self.acked
-            && self.is_outstanding()
-            && segment.payload.is_empty()
-            && !segment.has(Segment::FIN);
+    fn duplicate(&mut self, segment: &Segment) -> News {
+        let counts =
+            self.is_outstanding() && segment.payload.is_empty() && !segment.has(Segment::FIN);
         if !counts {
             return News::default();
         }
@@ -214,7 +234,7 @@ impl Sender {
         self.recover = Some(self.most_sent);
         let half = (self.sent - self.acked) as usize / 2;
         self.congestion_window = half.max(2 * usize::from(self.mss));
-        News { progress: false, again: true }
+        News { again: true, ..News::default() }
     }
 
     /// RFC 6298 §2, with the samples of segments that were sent once.

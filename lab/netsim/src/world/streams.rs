@@ -2,7 +2,7 @@
 
 use machine::{Endpoint, FailKind, Icmp, Id, Input, TlsRole};
 
-use super::{Ends, Inhabitant, TimerKey, World};
+use super::{Ends, Event, Inhabitant, TimerKey, World};
 use crate::defaults::TCP_CONNECTION_LIMIT;
 use crate::packet::{Body, Packet, Segment};
 use crate::stream::{Delivery, Stream, TooMuch};
@@ -86,8 +86,23 @@ impl<M: Inhabitant> World<M> {
 
     /// Stops handing a connection's bytes to its machine, or goes on.
     pub(super) fn pause(&mut self, node: u32, conn: Id, paused: bool) {
+        let mut out = std::mem::take(&mut self.segments);
         if let Some(stream) = self.host_mut(node).sockets.streams.get_mut(&conn) {
-            stream.paused = paused;
+            stream.pause(paused, &mut out);
+            if !paused {
+                // What waited comes in its turn: the machine is being drained now.
+                self.queue.push(self.now.mono, Event::Resume { node, conn });
+            }
+        }
+        self.segments = out;
+        self.flush(node, conn);
+    }
+
+    /// Tells the machine what waited while it read nothing.
+    pub(super) fn resume(&mut self, node: u32, conn: Id) {
+        let stream = self.host_mut(node).sockets.streams.get(&conn);
+        if let Some(ends) = stream.map(|stream| (stream.local(), stream.remote())) {
+            self.settle(node, conn, ends);
         }
     }
 

@@ -6,6 +6,7 @@ mod capture;
 mod faults;
 mod links;
 mod nats;
+mod paused;
 mod properties;
 mod slides;
 mod streams;

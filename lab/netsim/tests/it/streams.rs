@@ -7,15 +7,15 @@ use netsim::{Certificate, Direction, Link, LinkId, NodeId, World, defaults};
 
 use crate::talker::{Talker, Told, told};
 
-struct Line {
-    world: World<Talker>,
-    a: NodeId,
-    b: NodeId,
-    link: LinkId,
+pub(crate) struct Line {
+    pub(crate) world: World<Talker>,
+    pub(crate) a: NodeId,
+    pub(crate) b: NodeId,
+    pub(crate) link: LinkId,
 }
 
 impl Line {
-    fn new(seed: u64, link: Link) -> Self {
+    pub(crate) fn new(seed: u64, link: Link) -> Self {
         let mut world = World::new(seed);
         let a = world.host("a", Talker::new(), &["192.0.2.1/24"]);
         let b = world.host("b", Talker::new(), &["192.0.2.2/24"]);
@@ -27,7 +27,7 @@ impl Line {
     }
 
     /// A connection from `a` to `b`: both names of it.
-    fn open(&mut self) -> (Id, Id) {
+    pub(crate) fn open(&mut self) -> (Id, Id) {
         let ours = self.world.verb(self.a, |talker, _| talker.connect("192.0.2.2:80"));
         let happened = self.world.run_for(Duration::from_mins(2));
         let accepted = happened.iter().find_map(|happened| match happened.what {
@@ -37,7 +37,7 @@ impl Line {
         (ours, accepted.expect("the connection is accepted"))
     }
 
-    fn data(&mut self, host: NodeId, secs: f64) -> Vec<u8> {
+    pub(crate) fn data(&mut self, host: NodeId, secs: f64) -> Vec<u8> {
         let told = told(&mut self.world, host, secs);
         told.into_iter()
             .flat_map(|told| if let Told::Data(_, bytes) = told { bytes } else { Vec::new() })
@@ -45,11 +45,11 @@ impl Line {
     }
 }
 
-fn latency() -> Link {
+pub(crate) fn latency() -> Link {
     Link::with_latency(Duration::from_millis(20))
 }
 
-fn bytes(len: usize) -> Vec<u8> {
+pub(crate) fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + n / 256) as u8).collect()
 }
 
@@ -159,7 +159,7 @@ fn a_host_holds_so_many_connections_and_no_more() {
 }
 
 /// A handshake with this certificate, name and protocols on both sides; what both sides were told.
-fn handshake(
+pub(crate) fn handshake(
     certificate: Option<Certificate>,
     name: &str,
     alpn: [&[&str]; 2],

@@ -100,6 +100,15 @@ impl Talker {
         id
     }
 
+    pub(crate) fn pause(&mut self, conn: Id, paused: bool) {
+        self.outputs.push(Output::Pause { conn, paused });
+    }
+
+    /// Bytes that wait for room on a connection.
+    pub(crate) fn waiting(&self, conn: Id) -> usize {
+        self.outboxes.get(&conn).map_or(0, Outbox::waiting)
+    }
+
     pub(crate) fn close(&mut self, id: Id) {
         self.outputs.push(Output::Close { id });
     }
