@@ -2,12 +2,13 @@
 
 mod cpu;
 mod load;
+mod memory;
 mod register;
 mod stun;
+mod turn;
 
 use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -32,6 +33,8 @@ enum What {
         #[command(flatten)]
         target: Target,
     },
+    /// TURN allocations, and packets through them
+    Turn(Box<turn::Args>),
     /// SIP registrations with digest over UDP: two requests each, a new Call-ID each
     Register {
         #[command(flatten)]
@@ -75,6 +78,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
             let workload = stun::Bindings::new(&mut entropy);
             measure("stun", &target, workload, ui)
         }
+        What::Turn(args) => {
+            let server = address(&args.server)?;
+            turn::run(&args, server, local_address(server)?.ip(), entropy, ui)
+        }
         What::Register { target, domain, user, users, password_file } => {
             let password = password_in(&password_file)?;
             let users = register::Users { domain, prefix: user, count: users, password };
@@ -104,7 +111,7 @@ fn measure(
     if show {
         eprint!("\r\x1b[K");
     }
-    let used = cpu()?.zip(before).map(|(after, before)| after.saturating_sub(before));
+    let used = cpu()?.zip(before).map(|(after, before)| after.since(before));
     tell(name, &outcome, used, ui);
     match (outcome.done, &outcome.refusal) {
         (0, Some(Refusal::Unauthorized)) => {
@@ -124,10 +131,10 @@ fn measure(
     }
 }
 
-fn tell(name: &str, outcome: &Outcome, used: Option<Duration>, ui: &Ui) {
+fn tell(name: &str, outcome: &Outcome, used: Option<cpu::Usage>, ui: &Ui) {
     let Outcome { done, refused, lost, repeated, elapsed, .. } = *outcome;
     let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
-    let cost = used.filter(|_| done > 0).map(|used| used.as_secs_f64() * 1e6 / done as f64);
+    let cost = used.and_then(|used| used.us_per(done));
     ui.event(
         "bench",
         json!({

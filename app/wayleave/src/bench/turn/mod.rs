@@ -1,0 +1,150 @@
+//! `wayleave bench turn`: allocations on any TURN server, and packets through them.
+
+mod client;
+mod flow;
+mod gauge;
+mod link;
+mod report;
+mod setup;
+mod stage;
+mod tls;
+mod traffic;
+mod users;
+mod wire;
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::ValueEnum;
+use machine::Entropy;
+
+use self::client::Client;
+use self::flow::Via;
+use self::report::Report;
+use self::stage::Stage;
+use self::traffic::Direction;
+use super::load::{Outcome, Refusal};
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+
+/// What to load, and with what.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The server: HOST:PORT
+    #[arg(value_name = "SERVER")]
+    pub server: String,
+    /// How the clients reach it
+    #[arg(long, value_enum, default_value_t = Transport::Udp)]
+    transport: Transport,
+    /// How many allocations, a client each
+    #[arg(short, long, default_value_t = 100)]
+    allocations: usize,
+    /// Who sends to whom
+    #[arg(long, value_enum, default_value_t = Direction::ClientToPeer)]
+    direction: Direction,
+    /// How data travels between client and server
+    #[arg(long, value_enum, default_value_t = Via::Channel)]
+    via: Via,
+    /// Bytes of payload in a packet
+    #[arg(long, value_name = "BYTES", default_value_t = 172,
+          value_parser = clap::value_parser!(u16).range(8..=9000))]
+    size: u16,
+    /// Packets of one flow that leave in one go (UDP_SEGMENT)
+    #[arg(long, value_name = "PACKETS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    train: u16,
+    /// Packets in all; 0 measures allocations alone
+    #[arg(short = 'n', long, default_value_t = 200_000)]
+    packets: u64,
+    /// Packets or requests under way at a time
+    #[arg(short, long, default_value_t = 64,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    window: u64,
+    /// Packets a second; without it as many as the window lets through
+    #[arg(long, value_name = "PACKETS")]
+    rate: Option<u64>,
+    #[command(flatten)]
+    users: users::Args,
+    /// The address of the peer, which is opened here
+    #[arg(long, value_name = "IP:PORT")]
+    peer: Option<SocketAddr>,
+    /// The server's process, to measure its CPU time and its memory (children counted)
+    #[arg(long)]
+    pid: Option<u32>,
+    /// The server is no TURN server but the example `forward` of the crate wayleave-udp
+    #[arg(long, hide = true, conflicts_with_all = ["via", "transport"])]
+    bare: bool,
+}
+
+/// How clients reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// UDP
+    Udp,
+    /// TCP
+    Tcp,
+    /// TLS, whatever the certificate
+    Tls,
+}
+
+/// Loads `server` from the address `local`, and prints what it costs.
+pub fn run(
+    args: &Args,
+    server: SocketAddr,
+    local: IpAddr,
+    entropy: Entropy,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    if args.direction == Direction::ClientToClient && !args.allocations.is_multiple_of(2) {
+        return Err(Failure::usage("clients send to each other in pairs: -a wants an even number"));
+    }
+    // A server's ports end sooner or later, and so do ours: what cannot be opened says so.
+    let _ = runtime::raise_descriptor_limit();
+    let mut stage = Stage::set(args, server, local, entropy)?;
+    let mut clients = stage.connect()?;
+    let mut report = Report::default();
+    let ended = load(args, &mut stage, &mut clients, &mut report);
+    report.tell(args, ui);
+    ended
+}
+
+fn load(
+    args: &Args,
+    stage: &mut Stage<'_>,
+    clients: &mut [Client],
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let flows = if args.bare {
+        stage.forwarded(clients)?
+    } else {
+        let (outcome, _) = report.allocate.insert(stage.allocate(clients)?);
+        all_granted(outcome)?;
+        if args.packets == 0 {
+            return Ok(());
+        }
+        let (outcome, _) = report.permit.insert(stage.permit(clients)?);
+        all_granted(outcome)?;
+        stage.flows(clients)
+    };
+    stage.try_out(clients, &flows)?;
+    report.traffic = Some(stage.pass(args.packets, clients, &flows)?);
+    Ok(())
+}
+
+/// Packets want every allocation and permission.
+fn all_granted(outcome: &Outcome) -> Result<(), Failure> {
+    match (&outcome.refusal, outcome.lost) {
+        (Some(Refusal::Unauthorized), _) => {
+            let message = "the server did not accept the password";
+            Err(Failure::new(Exit::Authentication, "authentication", message))
+        }
+        (Some(refusal), _) => {
+            Err(Failure::new(Exit::Failed, "refused", format!("the server refused: {refusal}")))
+        }
+        (None, 0) => Ok(()),
+        (None, lost) => {
+            let message = format!("{lost} requests were not answered");
+            Err(Failure::new(Exit::Unreachable, "unreachable", message)
+                .with_remedy("check the address, and that the server runs"))
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The clients, their peer, and what they do together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use machine::{Endpoint, Entropy};
+use rustls::ClientConfig;
+use turn::Family;
+use udp::{Batch, Socket};
+
+use super::client::Client;
+use super::flow::{Flow, Shape, Tag, Via, partner};
+use super::gauge::{Gauge, Spent};
+use super::link::{self, Link};
+use super::traffic::{self, Direction, Parties, Passed, Plan};
+use super::users::Users;
+use super::wire::{self, Wish};
+use super::{Args, Transport, setup, tls};
+use crate::bench::load::Outcome;
+use crate::failure::{Exit, Failure};
+
+/// Everything that a load needs.
+pub struct Stage<'a> {
+    args: &'a Args,
+    server: SocketAddr,
+    local: IpAddr,
+    users: Users,
+    tls: Option<Arc<ClientConfig>>,
+    peer: Socket,
+    tag: Tag,
+    gauge: Gauge,
+    batch: Batch,
+    entropy: Entropy,
+}
+
+impl<'a> Stage<'a> {
+    /// A stage without clients.
+    pub fn set(
+        args: &'a Args,
+        server: SocketAddr,
+        local: IpAddr,
+        mut entropy: Entropy,
+    ) -> Result<Self, Failure> {
+        let tls = (args.transport == Transport::Tls).then(tls::any_certificate);
+        let peer = args.peer.map_or_else(|| Endpoint::new(local, 0), Endpoint::from);
+        Ok(Self {
+            args,
+            server,
+            local,
+            users: args.users.read()?,
+            tls: tls.transpose().context("TLS cannot be used")?,
+            peer: Socket::bind(peer, None).context("cannot open the peer's socket")?,
+            tag: Tag::random(&mut entropy),
+            gauge: Gauge { pid: args.pid },
+            batch: Batch::new(),
+            entropy,
+        })
+    }
+
+    /// Clients that are connected and have asked for nothing yet.
+    pub fn connect(&self) -> Result<Vec<Client>, Failure> {
+        let link = || match self.args.transport {
+            Transport::Udp => Link::udp(self.local, self.server),
+            Transport::Tcp | Transport::Tls => Link::stream(self.server, self.tls.as_ref()),
+        };
+        let clients = (0..self.args.allocations).map(|n| {
+            let link = link().with_context(|| format!("client {n} cannot reach {}", self.server));
+            Ok(Client::new(link?, self.users.login(n)?))
+        });
+        clients.collect()
+    }
+
+    /// Has every client allocate.
+    pub fn allocate(&mut self, clients: &mut [Client]) -> Result<(Outcome, Spent), Failure> {
+        let family = Family::of(self.peer.local().ip());
+        self.ask(clients, |_| Wish::Allocate(family))
+    }
+
+    /// Has every client permit its peer, and give it a channel where there are channels.
+    pub fn permit(&mut self, clients: &mut [Client]) -> Result<(Outcome, Spent), Failure> {
+        let peers: Vec<Endpoint> = (0..clients.len()).map(|n| self.peer_of(n, clients)).collect();
+        let via = self.args.via;
+        self.ask(clients, |n| {
+            let peer = peers.get(n).copied().unwrap_or(Endpoint::UNSPECIFIED_V4);
+            match via {
+                Via::Channel => Wish::Channel(peer),
+                Via::Send => Wish::Permit(peer),
+            }
+        })
+    }
+
+    fn peer_of(&self, n: usize, clients: &[Client]) -> Endpoint {
+        let partner = clients.get(partner(n)).and_then(|client| client.relayed);
+        match (self.args.direction, partner) {
+            (Direction::ClientToClient, Some(relayed)) => relayed,
+            _ => self.peer.local(),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        clients: &mut [Client],
+        wish: impl Fn(usize) -> Wish,
+    ) -> Result<(Outcome, Spent), Failure> {
+        let Self { args, batch, entropy, gauge, .. } = self;
+        let window = usize::try_from(args.window).unwrap_or(usize::MAX);
+        let (outcome, spent) =
+            gauge.measure(|| setup::run(clients, wish, window, batch, entropy))?;
+        Ok((outcome?, spent))
+    }
+
+    /// The packets of every client.
+    pub fn flows(&mut self, clients: &[Client]) -> Vec<Flow> {
+        let payload = self.tag.payload(self.args.size.into());
+        let Args { direction, via, train, .. } = *self.args;
+        let shape = Shape { direction, via, payload: &payload, train: train.into() };
+        let flows = clients.iter().enumerate().map(|(n, client)| {
+            let receiver = if direction == Direction::ClientToClient { partner(n) } else { n };
+            let relayed = client.relayed.unwrap_or(Endpoint::UNSPECIFIED_V4);
+            let peer = self.peer_of(n, clients);
+            shape.flow(peer, relayed, receiver, &mut self.entropy)
+        });
+        flows.collect()
+    }
+
+    /// Sends `packets` packets.
+    pub fn pass(
+        &mut self,
+        packets: u64,
+        clients: &mut [Client],
+        flows: &[Flow],
+    ) -> Result<(Passed, Spent), Failure> {
+        let Self { args, batch, peer, tag, gauge, .. } = self;
+        let Args { direction, window, rate, train, .. } = **args;
+        let train = u64::from(train);
+        let packets = packets.next_multiple_of(train);
+        let plan = Plan { direction, packets, train, window, rate };
+        let parties = Parties { clients, flows, peer, tag: *tag };
+        let (passed, spent) = gauge.measure(|| traffic::run(plan, parties, batch))?;
+        Ok((passed?, spent))
+    }
+
+    /// Sends one packet of every flow, and fails if none comes through.
+    pub fn try_out(&mut self, clients: &mut [Client], flows: &[Flow]) -> Result<(), Failure> {
+        let trains = u64::try_from(flows.len()).unwrap_or(u64::MAX);
+        let (passed, _) = self.pass(trains * u64::from(self.args.train), clients, flows)?;
+        if passed.received > 0 {
+            return Ok(());
+        }
+        let peer = self.peer.local();
+        let message = format!("nothing comes through between the clients and the peer {peer}");
+        let remedy = "check that the server relays to such addresses; few do by default";
+        Err(Failure::new(Exit::Unreachable, "unreachable", message).with_remedy(remedy))
+    }
+
+    /// Clients of a bare forwarder: the channel's number says which of its sockets a packet leaves
+    /// by, and the peer learns these sockets' addresses as the relayed ones.
+    pub fn forwarded(&mut self, clients: &mut [Client]) -> Result<Vec<Flow>, Failure> {
+        let payload = self.tag.payload(self.args.size.into());
+        for (n, client) in (0..).zip(clients.iter_mut()) {
+            client.link.send(&wire::channel_data(n, &payload), None).context("cannot send")?;
+            let mut tries = 0;
+            while client.relayed.is_none() && tries < FORWARD_TRIES {
+                link::receive(&self.peer, &mut self.batch, |remote, _| {
+                    client.relayed = Some(remote);
+                })
+                .context("cannot receive")?;
+                std::thread::sleep(setup::PAUSE);
+                tries += 1;
+            }
+        }
+        let mut flows = self.flows(clients);
+        if self.args.direction == Direction::ClientToPeer {
+            for (n, flow) in (0..).zip(&mut flows) {
+                flow.train = wire::channel_data(n, &payload).repeat(self.args.train.into());
+            }
+        }
+        Ok(flows)
+    }
+}
+
+/// How often the peer looks for the first packet of a flow.
+const FORWARD_TRIES: u32 = 10_000;
