@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Endpoint, Instant, Now, Transport};
+use machine::{Endpoint, Instant, Now};
 use netsim::{Happened, Happening, NatTable, World};
 use phone::{
-    Account, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Secret, SipUri,
-    Source, Stats, Uri,
+    Account, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Relays, Secret,
+    SipUri, Source, Stats, Uri,
 };
 
 use crate::node::{Event, Node, Who};
@@ -166,9 +166,10 @@ fn phone_config(spec: &Spec, who: Who) -> phone::Config {
         },
         password: Secret::from(crate::registry::password(who)),
         server: None,
-        transport: Transport::Udp,
+        transport: None,
     };
-    phone::Config { accounts: vec![account], ice: spec.ice, ..phone::Config::default() }
+    let relays = if spec.turn { Relays::OfCore } else { Relays::Off };
+    phone::Config { accounts: vec![account], ice: spec.ice, relays, ..phone::Config::default() }
 }
 
 /// What somebody does at a given time.

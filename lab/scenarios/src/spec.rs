@@ -23,6 +23,8 @@ pub struct Spec {
     pub bob_loss: f64,
     /// How media find their way.
     pub ice: IceMode,
+    /// Whether there is a relay for what finds no direct way.
+    pub turn: bool,
     /// What Alice says: mono, 8 kHz.
     pub alice_says: Arc<[i16]>,
     /// What Bob says: mono, 8 kHz.
@@ -58,6 +60,7 @@ impl Default for Spec {
             alice_loss: 0.0,
             bob_loss: 0.0,
             ice: IceMode::On,
+            turn: true,
             alice_says: Arc::default(),
             bob_says: Arc::default(),
             ring: Duration::from_secs(1),

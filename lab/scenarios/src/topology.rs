@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use netsim::{Access, Direction, Link, LinkId, NodeId, Tap, TapId, World};
+use netsim::{Access, Direction, Link, LinkId, NodeId, Port, Tap, TapId, World};
 
 use crate::node::{Node, Who};
 use crate::spec::Spec;
@@ -95,6 +95,9 @@ impl Topology {
         for service in ["_sip._udp", "_sip._tcp"] {
             world.dns().service(&format!("{service}.{DOMAIN}"), "core.example.org", 5060);
         }
+        for service in ["_turn._udp", "_turn._tcp"] {
+            world.dns().service(&format!("{service}.{DOMAIN}"), "core.example.org", 3478);
+        }
         let mut taps = Vec::new();
         if spec.capture {
             for (who, host) in [(Who::Alice, alice.host), (Who::Core, core), (Who::Bob, bob.host)] {
@@ -140,11 +143,14 @@ impl Topology {
             nats.push((nat, outside));
             inner = nat;
         }
+        let mut edge = nats.last().map_or_else(|| Port::from(host), |(last, _)| last.outside());
+        if let Some(firewall) = access.firewall() {
+            let firewall = world.firewall(&format!("{}-firewall", who.name()), firewall);
+            world.link(edge, firewall, wire);
+            edge = firewall.into();
+        }
         let out = Link::with_latency(spec.rtt / 4);
-        let uplink = match nats.last() {
-            None => world.link(inner, internet, out.clone()),
-            Some((last, _)) => world.link(last.outside(), internet, out.clone()),
-        };
+        let uplink = world.link(edge, internet, out.clone());
         world.set_link(uplink, Direction::Forward, out.loss(loss));
         Place { host, address: host_address, nats, uplink }
     }
@@ -205,6 +211,9 @@ fn add_host(
 #[must_use]
 pub fn can_be_direct(a: &Access, b: &Access) -> bool {
     use netsim::Dependence as D;
+    if [a, b].into_iter().any(|access| access.firewall().is_some_and(|wall| wall.blocks_udp)) {
+        return false;
+    }
     let nats = |access: &Access| access.nats();
     let moves = |access: &Access| nats(access).iter().any(|nat| nat.mapping != D::Endpoint);
     let by_port =

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use connect::{
     Connect, IceMode, OpenError, Path, RemoteIce, RemoteParameters, RemoteStream, Role,
-    SessionError, SessionId, SessionSpec, StreamSpec,
+    SessionError, SessionId, SessionSpec, StreamSpec, TurnServer,
 };
 use ice::Explanation;
 use machine::{Endpoint, Entropy, Instant, Now};
@@ -46,6 +46,8 @@ pub struct Config {
     pub ice: IceMode,
     /// STUN servers to ask.
     pub stun_servers: Vec<Endpoint>,
+    /// TURN servers to relay through, the first that works.
+    pub turn_servers: Vec<TurnServer>,
     /// Offer loopback addresses too.
     pub include_loopback: bool,
     /// Our address towards the signalling server.
@@ -62,6 +64,7 @@ impl Default for Config {
             capabilities: Capabilities::default(),
             ice: IceMode::On,
             stun_servers: Vec::new(),
+            turn_servers: Vec::new(),
             include_loopback: false,
             preferred: None,
             source: Source::silence(),
@@ -206,9 +209,9 @@ impl Call {
             ice: config.ice,
             role,
             stun_servers: config.stun_servers.clone(),
+            turn_servers: config.turn_servers.clone(),
             include_loopback: config.include_loopback,
             preferred: config.preferred,
-            ..SessionSpec::default()
         };
         let session = connect.open(now, spec)?;
         let leg = Leg::new(config.source.clone(), entropy.fork("call.media"));

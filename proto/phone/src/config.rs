@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use call::negotiate::Capabilities;
-pub use connect::IceMode;
+pub use connect::{IceMode, TurnServer};
 use crypto::Secret;
 use machine::{Endpoint, Transport};
 pub use sip::uri::{SipUri, Uri};
@@ -18,8 +18,12 @@ pub struct Config {
     /// STUN servers to ask. Empty: the registrar's own UDP port (RFC 5626 §3.5.2 has every registrar
     /// answer STUN there).
     pub stun_servers: Vec<Endpoint>,
+    /// Relays for media that find no direct way.
+    pub relays: Relays,
     /// Offer loopback addresses as candidates even if there are others.
     pub include_loopback: bool,
+    /// Whether anybody who reaches the phone may call it, past its core and all that the core checks.
+    pub direct_calls: bool,
     /// What it can do with sound.
     pub capabilities: Capabilities,
     /// How paths are looked for.
@@ -38,7 +42,9 @@ impl Default for Config {
             accounts: Vec::new(),
             ice: IceMode::On,
             stun_servers: Vec::new(),
+            relays: Relays::OfCore,
             include_loopback: false,
+            direct_calls: false,
             capabilities: Capabilities::default(),
             connect: connect::Config::default(),
             user_agent: concat!("Wayleave/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -46,6 +52,19 @@ impl Default for Config {
             media_report: crate::defaults::MEDIA_REPORT,
         }
     }
+}
+
+/// Which TURN servers relay media that find no direct way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Relays {
+    /// Those of the account's core: where the SRV records of its domain point to, else on the host of
+    /// its registrar, with the account's own name and password.
+    #[default]
+    OfCore,
+    /// These, the first that works.
+    Given(Vec<TurnServer>),
+    /// None.
+    Off,
 }
 
 /// One account.
@@ -59,8 +78,8 @@ pub struct Account {
     pub password: Secret,
     /// The core, as host and port; `None`: found by the address' domain (RFC 3263).
     pub server: Option<Server>,
-    /// Over what the core is reached.
-    pub transport: Transport,
+    /// Over what the core is reached; `None`: UDP, and TCP where UDP gets no answer.
+    pub transport: Option<Transport>,
 }
 
 /// A core's name or address.

@@ -21,6 +21,11 @@ pub const KEEPALIVE_TIMING: Timing = Timing {
     last_wait: Duration::from_millis(4500),
 };
 
+/// Keepalives without STUN after which a core that does not answer STUN is asked again, some five
+/// minutes apart: it may have been away when it was asked first, and then a NAT that has forgotten us
+/// would go unnoticed until the registration is refreshed.
+pub const ASK_AGAIN_AFTER: u32 = 10;
+
 /// How often a call reports its quality while it lasts.
 pub const MEDIA_REPORT: Duration = Duration::from_secs(1);
 

@@ -24,7 +24,7 @@ mod session;
 mod signalling;
 
 pub use call::media::Source;
-pub use config::{Account, Config, IceMode, Server, SipUri, Uri};
+pub use config::{Account, Config, IceMode, Relays, Server, SipUri, TurnServer, Uri};
 pub use crypto::Secret;
 pub use event::{
     By, CallId, Candidate, CandidateKind, EndReason, Event, Explanation, Fate, PairReport,

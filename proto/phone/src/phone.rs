@@ -11,11 +11,12 @@ use machine::{
     Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
     Transport,
 };
-use sip::transport::Flow;
+use sip::stack;
+use sip::transport::{Flow, flow};
 use sip::ua::{self, UserAgent};
 use sip::{Host, SipUri, Status};
 
-use crate::config::{Account, Config, IceMode, Uri};
+use crate::config::{Account, Config, IceMode, Relays, TurnServer, Uri};
 use crate::defaults;
 use crate::event::{By, CallId, EndReason, Event};
 use crate::keepalive::{Keepalives, Outcome};
@@ -102,8 +103,12 @@ impl Phone {
     /// A phone that is not registered yet; [`Phone::register`] makes it reachable.
     #[must_use]
     pub fn new(config: Config, entropy: Entropy) -> Self {
-        let agent_config =
-            ua::Config { user_agent: config.user_agent.clone(), ..ua::Config::default() };
+        let stack = stack::Config {
+            fallback_after: Some(sip::defaults::FALLBACK_AFTER),
+            ..stack::Config::default()
+        };
+        let user_agent = config.user_agent.clone();
+        let agent_config = ua::Config { stack, user_agent, only_from_server: !config.direct_calls };
         let mut agent =
             UserAgent::new(agent_config, Ids::new(SIGNALLING), &entropy.fork("phone.ua"));
         let paths = entropy.fork("phone.connect");
@@ -254,11 +259,40 @@ impl Phone {
             capabilities: self.config.capabilities.clone(),
             ice: self.config.ice,
             stun_servers,
+            turn_servers: self.turn_servers(account),
             include_loopback: self.config.include_loopback,
             preferred,
             source,
             stats_every: self.config.media_report,
         }
+    }
+
+    /// The TURN servers of an account's calls.
+    fn turn_servers(&self, account: usize) -> Vec<TurnServer> {
+        let given = match &self.config.relays {
+            _ if self.config.ice == IceMode::Off => return Vec::new(),
+            Relays::Off => return Vec::new(),
+            Relays::Given(servers) => return servers.clone(),
+            Relays::OfCore => self.config.accounts.get(account),
+        };
+        let route = self.routes.get(account).copied().flatten();
+        let (Some(Account { address, password, .. }), Some(route)) = (given, route) else {
+            return Vec::new();
+        };
+        let registrar = route.flow.remote.ip();
+        // A domain that is an address has no records; who named a server elsewhere means that one.
+        let host = match address.host.ip() {
+            Some(_) => registrar.to_string(),
+            None => address.host.as_str().to_owned(),
+        };
+        vec![TurnServer {
+            host,
+            port: None,
+            transport: None,
+            fallback: vec![registrar],
+            username: address.user().unwrap_or_default(),
+            password: password.clone(),
+        }]
     }
 
     fn end_signalling(&mut self, now: Now, call: CallId, unsent: EndReason) {
@@ -498,17 +532,21 @@ const fn session_of(event: &connect::Event) -> connect::SessionId {
 }
 
 fn sip_account(account: &Account, instance: &str) -> ua::Account {
-    let server = account.server.as_ref().and_then(|server| {
+    let named = account.server.as_ref().and_then(|server| {
         let address = server.host.parse::<IpAddr>().map(Host::from);
         let host = address.ok().or_else(|| server.host.parse().ok())?;
         Some(SipUri::new(host).with_port(server.port))
     });
-    //= RFC 3261 §19.1.1: the transport stands in the URI; UDP is what no transport means.
-    let server = server.map(|uri| match account.transport {
-        Transport::Udp => uri,
-        Transport::Tcp => uri.with_param("transport", "tcp"),
-        Transport::Tls => uri.with_param("transport", "tls"),
-    });
+    // A transport without a server is a way to the domain of the address.
+    let of_domain = || SipUri::new(account.address.host.clone()).with_port(account.address.port);
+    //= RFC 3261 §19.1.1: the transport stands in the URI.
+    let server = match account.transport {
+        None => named,
+        Some(transport) => {
+            let uri = named.unwrap_or_else(of_domain);
+            Some(uri.with_param("transport", flow::uri_name(transport)))
+        }
+    };
     ua::Account {
         display_name: account.display_name.clone(),
         server: server.map(Uri::from),
@@ -534,16 +572,21 @@ mod tests {
     use super::sip_account;
     use crate::{Account, Secret, Server};
 
-    /// The URI under which the core at `host` is reached.
-    fn server(host: &str, port: Option<u16>) -> Option<String> {
+    /// The URI under which the core is reached.
+    fn core(server: Option<Server>, transport: Option<Transport>) -> Option<String> {
         let account = Account {
             address: "sip:alice@example.org".parse().expect("an address"),
             display_name: String::new(),
             password: Secret::from("x"),
-            server: Some(Server { host: host.to_owned(), port }),
-            transport: Transport::Udp,
+            server,
+            transport,
         };
         sip_account(&account, "urn:uuid:x").server.map(|uri| uri.to_string())
+    }
+
+    /// The same without a transport.
+    fn server(host: &str, port: Option<u16>) -> Option<String> {
+        core(Some(Server { host: host.to_owned(), port }), None)
     }
 
     #[test]
@@ -551,5 +594,15 @@ mod tests {
         assert_eq!(server("core.example.org", None).as_deref(), Some("sip:core.example.org"));
         assert_eq!(server("192.0.2.1", Some(5070)).as_deref(), Some("sip:192.0.2.1:5070"));
         assert_eq!(server("2001:db8::1", Some(5070)).as_deref(), Some("sip:[2001:db8::1]:5070"));
+    }
+
+    #[test]
+    fn a_transport_is_part_of_the_way_to_the_core() {
+        assert_eq!(core(None, None), None);
+        let tcp = core(None, Some(Transport::Tcp));
+        assert_eq!(tcp.as_deref(), Some("sip:example.org;transport=tcp"));
+        let udp =
+            core(Some(Server { host: "192.0.2.1".to_owned(), port: None }), Some(Transport::Udp));
+        assert_eq!(udp.as_deref(), Some("sip:192.0.2.1;transport=udp"));
     }
 }

@@ -22,7 +22,7 @@ fn over_tcp() {
     let mut lab = Lab::new(2);
     let [alice, bob] = [(1, "alice"), (2, "bob")].map(|(n, user)| {
         let mut config = Lab::config(user);
-        config.accounts[0].transport = Transport::Tcp;
+        config.accounts[0].transport = Some(Transport::Tcp);
         let handset = lab.phone(n, config);
         lab.register(handset);
         handset

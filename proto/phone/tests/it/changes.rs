@@ -58,7 +58,13 @@ struct Caller {
 
 impl Caller {
     fn new(lab: &mut Lab) -> Self {
-        let bob = lab.phone(2, phone::Config { ice: IceMode::Off, ..Lab::config("bob") });
+        Self::calling(lab, true)
+    }
+
+    /// Bob's phone takes such calls, or only those of its core.
+    fn calling(lab: &mut Lab, direct_calls: bool) -> Self {
+        let config = phone::Config { ice: IceMode::Off, direct_calls, ..Lab::config("bob") };
+        let bob = lab.phone(2, config);
         lab.on(bob, |phone, now| phone.register(now));
         lab.run(SEC);
         let to = lab.take(bob).into_iter().find_map(|event| match event {
@@ -197,4 +203,18 @@ fn what_cannot_be_read_is_refused_and_the_call_goes_on() {
     caller.say(&mut lab, "ACK", 4, "");
     assert!(rtp_comes(&mut lab));
     assert_eq!(ended(&lab.take(bob)), None);
+}
+
+#[test]
+fn whoever_calls_past_the_core_rings_nobody() {
+    let mut lab = Lab::new(7);
+    let caller = Caller::calling(&mut lab, false);
+    caller.say(&mut lab, "INVITE", 1, &description("sendrecv"));
+    assert!(lab.take_sip().iter().any(|text| text.starts_with("SIP/2.0 403 ")));
+    caller.say(&mut lab, "ACK", 1, "");
+    assert_eq!(lab.on(caller.bob, |phone, _| phone.calls().count()), 0);
+    // Nor does it learn what the phone is.
+    caller.say(&mut lab, "OPTIONS", 2, "");
+    assert!(lab.take_sip().iter().any(|text| text.starts_with("SIP/2.0 403 ")));
+    assert!(lab.take(caller.bob).is_empty());
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use machine::{
-    BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs, Transport,
+    BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs,
 };
 use netsim::{Direction, Happening, Link, LinkId, NatSpec, NodeId, Preset, World};
 use server::{Answer, Keys, Question, SavedAddress, Server};
@@ -146,7 +146,7 @@ impl Lab {
             display_name: String::new(),
             password: Secret::from(user),
             server: Some(phone::Server { host: CORE.to_owned(), port: None }),
-            transport: Transport::Udp,
+            transport: None,
         };
         Config { accounts: vec![account], ..Config::default() }
     }
@@ -278,6 +278,7 @@ impl Lab {
                 let local = user.split('@').next().unwrap_or_default();
                 Answer::Credentials(Some(Keys::derive(&user, &realm, local)))
             }
+            Question::HashedCredentials { .. } => Answer::Credentials(None),
             Question::LoadBindings => Answer::Bindings(self.saved.values().cloned().collect()),
             Question::SaveBindings(saved) => {
                 self.saved.insert(saved.address.clone(), saved);
