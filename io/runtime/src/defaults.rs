@@ -13,6 +13,10 @@ pub const READ_LEN: usize = 64 * 1024;
 /// the network would lose it.
 pub const SEND_QUEUE_LEN: usize = 1024 * 1024;
 
+/// ICMP errors of one socket that wait for the machine, and that it is told before the next resource
+/// has its turn. Beyond it they are lost, as the network may lose them.
+pub const MAX_UNREACHABLE: usize = 32;
+
 /// Connections that peers opened and that live at the same time. Beyond it a listener accepts no
 /// more, and the kernel's backlog holds the rest.
 pub const ACCEPTED_MAX: usize = 65_536;

@@ -219,12 +219,13 @@ where
     fn output(&mut self, output: Output<M::Event, M::Question>) {
         match output {
             Output::Bind { id, kind, local, interface } => self.bind(id, kind, local, interface),
-            Output::Datagram { socket, source, remote, segment_size, .. } => {
+            Output::Datagram { socket, source, remote, segment_size, dont_fragment } => {
                 // The socket may have closed: the datagram is lost, as the network may lose it.
                 let Some(slot) = self.slots.get_mut(&socket) else { return };
                 let Resource::Udp(port) = &mut slot.resource else { return };
                 tracing::trace!(?socket, %remote, len = self.payload.len(), "sends");
-                if port.send(Transmit { source, remote, segment_size, bytes: &self.payload }) {
+                let bytes = &self.payload;
+                if port.send(Transmit { source, remote, segment_size, bytes }, dont_fragment) {
                     slot.waker.wake_by_ref();
                 }
             }

@@ -17,8 +17,6 @@
 //! # Ok(()) }
 //! ```
 //!
-//! ICMP errors are not reported yet.
-
 mod certificates;
 mod clock;
 mod connection;

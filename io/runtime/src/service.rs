@@ -10,7 +10,7 @@ use machine::{CloseReason, Id, Input, Machine};
 use tokio::net::TcpStream;
 
 use crate::connection::Connection;
-use crate::defaults::ACCEPTED_MAX;
+use crate::defaults::{ACCEPTED_MAX, MAX_UNREACHABLE};
 use crate::driver::{Deadline, Driver};
 use crate::fail::{close_reason, fail_kind};
 use crate::handle::World;
@@ -59,6 +59,19 @@ where
             self.retry(id, &error);
             return Served::Asleep;
         }
+        for _ in 0..MAX_UNREACHABLE {
+            // The machine may close the socket at any of them.
+            let Some(Resource::Udp(port)) = self.resource(id) else { return Served::Asleep };
+            let Poll::Ready(udp::Unreachable { remote, icmp }) = port.poll_unreachable(cx) else {
+                return self.receive(id, cx);
+            };
+            tracing::trace!(socket = ?id, %remote, ?icmp, "hears that it is unreachable");
+            self.input(Input::Unreachable { socket: id, remote, icmp });
+        }
+        Served::Again
+    }
+
+    fn receive(&mut self, id: Id, cx: &mut Context<'_>) -> Served {
         let Some(mut batch) = self.batch.take() else { return Served::Again };
         let Some(Resource::Udp(port)) = self.resource(id) else { return Served::Asleep };
         let local = port.local();

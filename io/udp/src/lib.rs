@@ -9,9 +9,11 @@
 
 mod batch;
 pub mod defaults;
+mod icmp;
 mod plane;
 mod socket;
 
 pub use batch::{Batch, Received};
+pub use icmp::Unreachable;
 pub use plane::{Arrival, Arrivals, Incoming, Plane, PlaneConfig, PlaneCounters};
 pub use socket::{Socket, Transmit};

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use machine::Endpoint;
 use quinn_udp::{UdpSockRef, UdpSocketState};
@@ -19,6 +20,8 @@ pub struct Socket<S = UdpSocket> {
     state: UdpSocketState,
     local: Endpoint,
     interface: Option<NonZeroU32>,
+    /// Whether datagrams may not be fragmented, as the kernel knows it.
+    whole: AtomicBool,
 }
 
 /// What to send.
@@ -72,8 +75,10 @@ impl Socket {
         let _ = options.set_send_buffer_size(SEND_BUFFER_LEN);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let local = Endpoint::from(socket.local_addr()?);
-        allow_fragments(&socket, local)?;
-        Ok(Self { socket, state, local, interface })
+        set_whole(&socket, local, false)?;
+        #[cfg(target_os = "linux")]
+        crate::icmp::enable(&socket, local)?;
+        Ok(Self { socket, state, local, interface, whole: AtomicBool::new(false) })
     }
 }
 
@@ -83,8 +88,8 @@ impl<S: AsFd> Socket<S> {
     /// # Errors
     /// What `owner` says.
     pub fn try_map<T: AsFd>(self, owner: impl FnOnce(S) -> io::Result<T>) -> io::Result<Socket<T>> {
-        let Self { socket, state, local, interface } = self;
-        Ok(Socket { socket: owner(socket)?, state, local, interface })
+        let Self { socket, state, local, interface, whole } = self;
+        Ok(Socket { socket: owner(socket)?, state, local, interface, whole })
     }
 
     /// The descriptor's owner, to wait with.
@@ -103,6 +108,19 @@ impl<S: AsFd> Socket<S> {
     #[must_use]
     pub fn segments(&self) -> bool {
         self.state.max_gso_segments() > 1
+    }
+
+    /// Says whether routers may fragment what is sent from now on (DF of RFC 791 §3.1): a path too
+    /// narrow for a whole datagram comes back as [`unreachable`](Self::unreachable). Costs nothing
+    /// while it does not change.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep_whole(&self, whole: bool) -> io::Result<()> {
+        if self.whole.swap(whole, Ordering::Relaxed) != whole {
+            set_whole(&self.socket, self.local, whole)?;
+        }
+        Ok(())
     }
 
     /// Receives what waits, up to a batch; says how many messages.
@@ -205,26 +223,30 @@ fn bind_to_device(_: &socket2::Socket, _: Endpoint, _: Option<NonZeroU32>) -> io
 }
 
 /// quinn-udp forbids fragments, as QUIC wants; a SIP response owed over UDP may be larger than the
-/// path takes (RFC 3261 §18.2.2), and a STUN or media datagram never is.
+/// path takes (RFC 3261 §18.2.2), so whoever needs whole datagrams says so.
 #[cfg(target_os = "linux")]
-fn allow_fragments(socket: &UdpSocket, local: Endpoint) -> io::Result<()> {
-    use rustix::net::sockopt;
+fn set_whole(socket: &impl AsFd, local: Endpoint, whole: bool) -> io::Result<()> {
+    use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
     if local.is_ipv4() {
-        sockopt::set_ip_mtu_discover(socket, sockopt::Ipv4PathMtuDiscovery::DONT)?;
+        let discovery = if whole { Ipv4PathMtuDiscovery::DO } else { Ipv4PathMtuDiscovery::DONT };
+        sockopt::set_ip_mtu_discover(socket, discovery)?;
     } else {
-        sockopt::set_ipv6_mtu_discover(socket, sockopt::Ipv6PathMtuDiscovery::DONT)?;
-        nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &false)?;
+        let discovery = if whole { Ipv6PathMtuDiscovery::DO } else { Ipv6PathMtuDiscovery::DONT };
+        sockopt::set_ipv6_mtu_discover(socket, discovery)?;
+        nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &whole)?;
     }
     Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn allow_fragments(_: &UdpSocket, _: Endpoint) -> io::Result<()> {
+fn set_whole(_: &impl AsFd, _: Endpoint, _: bool) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use machine::Endpoint;
 
     use super::{Socket, Transmit};
@@ -268,6 +290,41 @@ mod tests {
             };
             socket.send(transmit).unwrap();
             assert_eq!(received(&socket, &mut Batch::new()), [bytes]);
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn whole_or_not_as_the_datagram_wants() {
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
+        let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        for whole in [false, true, true, false] {
+            socket.keep_whole(whole).unwrap();
+            let discovery = ip_mtu_discover(socket.owner()).unwrap();
+            assert_eq!(discovery == Ipv4PathMtuDiscovery::DO, whole);
+        }
+        let socket = Socket::bind("[::1]:0".parse().unwrap(), None).unwrap();
+        socket.keep_whole(true).unwrap();
+        let option = nix::sys::socket::sockopt::Ipv6DontFrag;
+        assert!(nix::sys::socket::getsockopt(socket.owner(), option).unwrap());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nobody_there_is_told() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let bind = || Socket::bind(address.parse().unwrap(), None).unwrap();
+            let (socket, gone) = (bind(), bind().local());
+            assert!(socket.unreachable().is_err_and(|e| e.kind() == ErrorKind::WouldBlock));
+            let transmit =
+                Transmit { source: None, remote: gone, segment_size: None, bytes: b"hello?" };
+            socket.send(transmit).unwrap();
+            // Loopback answers before `send` returns.
+            let told = socket.unreachable().unwrap();
+            assert_eq!((told.remote, told.icmp), (gone, machine::Icmp::PortUnreachable));
+            assert!(socket.unreachable().is_err_and(|e| e.kind() == ErrorKind::WouldBlock));
+            // Once it is taken, sending works at once.
+            socket.send(Transmit { remote: socket.local(), ..transmit }).unwrap();
         }
     }
 

@@ -1,6 +1,6 @@
 //! UDP sockets.
 
-use machine::{BindKind, Endpoint, FailKind, Input, Output};
+use machine::{BindKind, Endpoint, FailKind, Icmp, Input, Output};
 
 use crate::probe::Run;
 
@@ -110,4 +110,53 @@ async fn of_a_closed_socket_nothing_is_heard() {
     run.send(b, to, b"alive").await;
     let Input::Datagram { socket, bytes, .. } = run.input().await else { panic!("a datagram") };
     assert_eq!((socket, bytes), (b, &b"alive"[..]));
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_has_is_told() {
+    let mut run = Run::new().await;
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (gone, nobody) = run.bind(BindKind::Udp, address).await;
+        run.output(Output::Close { id: gone }, &[]).await;
+        for kind in [BindKind::Udp, BindKind::SharedUdp, BindKind::RelayUdp] {
+            let (socket, here) = run.bind(kind, address).await;
+            run.send(socket, nobody, b"hello?").await;
+            let expected =
+                Input::Unreachable { socket, remote: nobody, icmp: Icmp::PortUnreachable };
+            assert_eq!(run.input().await, expected);
+            // What is sent and what arrives meanwhile does not suffer.
+            run.verb(move |m| {
+                m.outputs.datagram(socket, nobody, b"hello?");
+                m.outputs.datagram(socket, here, b"myself");
+                m.outputs.datagram(socket, nobody, b"hello?");
+                m.outputs.datagram(socket, here, b"me too");
+            })
+            .await;
+            let (mut heard, mut told) = (Vec::new(), 0);
+            while heard.len() < 2 || told < 2 {
+                match run.input().await {
+                    Input::Datagram { bytes, .. } => heard.push(bytes),
+                    input if input == expected => told += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(heard, [&b"myself"[..], b"me too"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whole_datagrams_pass_where_they_fit() {
+    let mut run = Run::new().await;
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (socket, to) = run.bind(BindKind::Udp, address).await;
+        for dont_fragment in [true, false, true] {
+            let (source, segment_size) = (None, None);
+            let datagram =
+                Output::Datagram { socket, source, remote: to, segment_size, dont_fragment };
+            run.output(datagram, &[7; 1200]).await;
+            let Input::Datagram { bytes, .. } = run.input().await else { panic!("a datagram") };
+            assert_eq!(bytes, [7; 1200]);
+        }
+    }
 }
