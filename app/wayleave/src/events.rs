@@ -164,6 +164,7 @@ pub fn path_fields(path: &Path) -> Value {
         "remote_type": path.remote_type.map(|kind| kind.name()),
         "relayed": path.relayed,
         "transport": transport_name(path.transport),
+        "relay": path.relay.map(|relay| relay.to_string()),
         "rtt_ms": path.rtt.map(millis),
         "pairs_tried": path.pairs_tried,
         "checks_sent": path.checks_sent,
@@ -174,10 +175,12 @@ fn path_words(path: &Path) -> String {
     let kind = |kind: Option<phone::CandidateKind>| {
         kind.map_or_else(String::new, |kind| format!("{} ", kind.name()))
     };
-    let way = match (path.relayed, path.local_type) {
-        (true, _) => "relayed",
-        (false, Some(_)) => "direct",
-        (false, None) => "as described, without ICE",
+    let way = match (path.relayed, path.transport, path.local_type) {
+        (true, machine::Transport::Udp, _) => "relayed",
+        (true, machine::Transport::Tcp, _) => "relayed over TCP",
+        (true, machine::Transport::Tls, _) => "relayed over TLS",
+        (false, _, Some(_)) => "direct",
+        (false, _, None) => "as described, without ICE",
     };
     let rtt =
         path.rtt.map_or_else(String::new, |rtt| format!(", round trip {:.0} ms", millis(rtt)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use machine::{Endpoint, Transport};
-use phone::{Account, Config, IceMode, Secret, Server, SipUri, Source, Uri};
+use phone::{Account, Config, IceMode, Relays, Secret, Server, SipUri, Source, TurnServer, Uri};
 
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
@@ -24,9 +24,9 @@ pub struct Args {
     /// The core, if it is not found by the domain of your address
     #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
-    /// How to reach the core
-    #[arg(long, default_value = "udp")]
-    pub transport: TransportArg,
+    /// How to reach the core: over UDP, and over TCP where UDP gets no answer, when missing
+    #[arg(long)]
+    pub transport: Option<TransportArg>,
     /// A WAV file to speak with: PCM, 8 to 48 kHz
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
@@ -45,14 +45,18 @@ pub struct Args {
     /// A STUN server, as stun:HOST:PORT; the core itself when missing
     #[arg(long, value_name = "URI")]
     pub stun: Vec<String>,
-    /// A TURN server (comes with a later version)
+    /// A TURN server, as turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT]; the core's own
+    /// when missing
     #[arg(long, value_name = "URI")]
     pub turn: Vec<String>,
-    /// The name at the TURN server (comes with a later version)
-    #[arg(long, value_name = "NAME")]
+    /// Without a relay, whatever happens
+    #[arg(long, conflicts_with = "turn")]
+    pub no_turn: bool,
+    /// The name at the TURN servers, if it is not that of the account
+    #[arg(long, value_name = "NAME", requires = "turn", requires = "turn_password_file")]
     pub turn_user: Option<String>,
-    /// The password at the TURN server (comes with a later version)
-    #[arg(long, value_name = "FILE")]
+    /// A file whose first line is the password at the TURN servers
+    #[arg(long, value_name = "FILE", requires = "turn_user")]
     pub turn_password_file: Option<PathBuf>,
     /// Digits to send (comes with a later version)
     #[arg(long, value_name = "DIGITS")]
@@ -102,7 +106,7 @@ pub enum IceArg {
     On,
     /// To the addresses in the descriptions
     Off,
-    /// Through a relay only (comes with a later version)
+    /// By ICE, through a relay of ours only: the other side learns no address of this host
     RelayOnly,
 }
 
@@ -133,6 +137,7 @@ impl Args {
             }
         };
         let password = self.password(&address)?;
+        let relays = self.relays(&address, &password)?;
         ui.warn("media are not encrypted yet: whoever is on the way can listen");
         if !plays {
             ui.warn("there is no microphone yet: the other side hears silence (--play speaks)");
@@ -142,15 +147,20 @@ impl Args {
             display_name: String::new(),
             password,
             server,
-            transport: match self.transport {
+            transport: self.transport.map(|transport| match transport {
                 TransportArg::Tcp => Transport::Tcp,
                 _ => Transport::Udp,
-            },
+            }),
         };
         let config = Config {
             accounts: vec![account],
-            ice: if self.ice == IceArg::Off { IceMode::Off } else { IceMode::On },
+            ice: match self.ice {
+                IceArg::On => IceMode::On,
+                IceArg::Off => IceMode::Off,
+                IceArg::RelayOnly => IceMode::RelayOnly,
+            },
             stun_servers,
+            relays,
             ..Config::default()
         };
         Ok(Setup { config, source, plays })
@@ -163,19 +173,39 @@ impl Args {
                 .with_remedy("--encrypt none calls without encryption"));
         }
         let unbuilt = [
-            (!self.turn.is_empty() || self.turn_user.is_some(), "--turn"),
-            (self.turn_password_file.is_some(), "--turn-password-file"),
             (self.dtmf.is_some(), "--dtmf"),
             (self.pcap.is_some(), "--pcap"),
-            (self.ice == IceArg::RelayOnly, "--ice relay-only"),
-            (self.transport == TransportArg::Tls, "--transport tls"),
-            (self.transport == TransportArg::Ws, "--transport ws"),
-            (self.transport == TransportArg::Wss, "--transport wss"),
+            (self.transport == Some(TransportArg::Tls), "--transport tls"),
+            (self.transport == Some(TransportArg::Ws), "--transport ws"),
+            (self.transport == Some(TransportArg::Wss), "--transport wss"),
         ];
         match unbuilt.iter().find(|(asked, _)| *asked) {
             Some((_, flag)) => Err(Failure::usage(format!("{flag} is not built yet"))),
+            None if self.no_turn && self.ice == IceArg::RelayOnly => Err(Failure::usage(
+                "--ice relay-only without a relay (--no-turn) leaves no way for media",
+            )),
             None => Ok(()),
         }
+    }
+
+    /// The relays that the flags name, with the account's name and password unless others are given.
+    fn relays(&self, address: &SipUri, password: &Secret) -> Result<Relays, Failure> {
+        if self.no_turn {
+            return Ok(Relays::Off);
+        }
+        if self.turn.is_empty() {
+            return Ok(Relays::OfCore);
+        }
+        if self.turn.len() > connect::defaults::MAX_TURN_SERVERS {
+            let most = connect::defaults::MAX_TURN_SERVERS;
+            return Err(Failure::usage(format!("--turn names up to {most} servers")));
+        }
+        let (username, password) = match (&self.turn_user, &self.turn_password_file) {
+            (Some(user), Some(file)) => (user.clone(), Secret::from(password_in(file)?)),
+            _ => (address.user().unwrap_or_default(), password.clone()),
+        };
+        let named = self.turn.iter().map(|uri| turn(uri, &username, &password));
+        Ok(Relays::Given(named.collect::<Result<_, _>>()?))
     }
 
     fn password(&self, address: &SipUri) -> Result<Secret, Failure> {
@@ -259,6 +289,30 @@ fn stun(text: &str) -> Result<Vec<Endpoint>, Failure> {
     }
 }
 
+/// `turn:HOST[:PORT][?transport=udp|tcp]`, `turns:HOST[:PORT][?transport=tcp]` (RFC 7065); without a
+/// scheme it is `turn:`.
+fn turn(text: &str, username: &str, password: &Secret) -> Result<TurnServer, Failure> {
+    let bad = || {
+        Failure::usage(format!("{text} is no TURN server: turn:HOST[:PORT][?transport=udp|tcp] is"))
+    };
+    let (secure, rest) = match text.split_once(':') {
+        Some(("turns", rest)) => (true, rest),
+        Some(("turn", rest)) => (false, rest),
+        _ => (false, text),
+    };
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(p, q)| (p, Some(q)));
+    let transport = match (query, secure) {
+        (None, false) => None,
+        (Some("transport=udp"), false) => Some(Transport::Udp),
+        (Some("transport=tcp"), false) => Some(Transport::Tcp),
+        (None | Some("transport=tcp"), true) => Some(Transport::Tls),
+        _ => return Err(bad()),
+    };
+    let Server { host, port } = server(place).map_err(|_| bad())?;
+    let (username, password) = (username.to_owned(), password.clone());
+    Ok(TurnServer { host, port, transport, fallback: Vec::new(), username, password })
+}
+
 /// `10s`, `2m`, `500ms`, `1h`, or seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -276,7 +330,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{address, duration, server, stun, uri};
+    use machine::Transport;
+    use phone::Secret;
+
+    use super::{address, duration, server, stun, turn, uri};
 
     #[test]
     fn times() {
@@ -295,6 +352,29 @@ mod tests {
         assert!(server("core.test:port").is_err() && server(":1").is_err());
         assert_eq!(stun("stun:192.0.2.1").unwrap(), ["192.0.2.1:3478".parse().unwrap()]);
         assert!(stun("stun:").is_err());
+    }
+
+    #[test]
+    fn relays() {
+        let relay = |text: &str| turn(text, "alice", &Secret::from("x"));
+        for (text, host, port, transport) in [
+            ("turn:relay.test", "relay.test", None, None),
+            ("relay.test:3479", "relay.test", Some(3479), None),
+            ("turn:192.0.2.1:3478?transport=udp", "192.0.2.1", Some(3478), Some(Transport::Udp)),
+            ("turn:[::1]?transport=tcp", "::1", None, Some(Transport::Tcp)),
+            ("turns:relay.test", "relay.test", None, Some(Transport::Tls)),
+            ("turns:relay.test:443?transport=tcp", "relay.test", Some(443), Some(Transport::Tls)),
+        ] {
+            let server = relay(text).unwrap();
+            assert_eq!(
+                (server.host.as_str(), server.port, server.transport),
+                (host, port, transport)
+            );
+            assert_eq!(server.username, "alice");
+        }
+        for text in ["turn:", "turns:relay.test?transport=udp", "turn:relay.test?transport=sctp"] {
+            assert!(relay(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,13 @@ use crate::ui::Ui;
 /// has gone out six times (RFC 3261 §17.1.2.2); SIP itself would go on for 32 s.
 const REGISTRATION_LIMIT: Duration = Duration::from_secs(10);
 
+/// Events that wait for a command that is busy, with a terminal that does not read for one: what a
+/// call tells in a minute. What comes on top of them is lost if it is sound, and ends the phone else.
+const EVENTS: usize = 4096;
+
+/// The part of [`EVENTS`] that is kept free of sound.
+const EVENTS_OTHER_THAN_SOUND: usize = 1024;
+
 /// What happens next to a phone.
 pub enum Next {
     /// The phone says something.
@@ -35,7 +42,7 @@ pub enum Next {
 pub struct Line<'a> {
     ui: &'a Ui,
     running: Running<Phone>,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::Receiver<Event>,
     /// Until it has come.
     signal: Option<tokio::task::JoinHandle<Signal>>,
     deadline: Option<Instant>,
@@ -43,12 +50,21 @@ pub struct Line<'a> {
     stopped: bool,
 }
 
-struct World(mpsc::UnboundedSender<Event>);
+/// Where a phone's events go, until nobody can take them any more.
+struct World(Option<mpsc::Sender<Event>>);
 
 impl runtime::World<Phone> for World {
     fn event(&mut self, _: Now, event: Event) {
-        // The command has ended, and the phone is about to.
-        let _ = self.0.send(event);
+        let Some(sender) = &self.0 else { return };
+        let sound = matches!(event, Event::Heard { .. });
+        if sound && sender.capacity() <= EVENTS_OTHER_THAN_SOUND {
+            return;
+        }
+        // The command has ended and the phone is about to, or it does not keep up: it is told by the
+        // end of its events.
+        if sender.try_send(event).is_err() {
+            self.0 = None;
+        }
     }
 
     fn answer(&mut self, question: Infallible) -> impl Future<Output = ()> + Send + 'static {
@@ -61,12 +77,12 @@ impl runtime::World<Phone> for World {
 impl<'a> Line<'a> {
     /// Starts a phone and registers it.
     pub async fn open(setup: Setup, ui: &'a Ui) -> Result<Self, Failure> {
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(EVENTS);
         let phone = Phone::new(setup.config, runtime::entropy().context("no randomness")?);
         let config = runtime::Config { name: "phone", ..runtime::Config::default() };
         let stop = signal::stop().context("cannot wait for signals")?;
         let signal = Some(tokio::spawn(stop));
-        let running = runtime::spawn(phone, World(sender), config);
+        let running = runtime::spawn(phone, World(Some(sender)), config);
         let (deadline, registered, stopped) = (None, false, false);
         let mut line = Self { ui, running, events, signal, deadline, registered, stopped };
         match line.register().await {
@@ -143,7 +159,10 @@ impl<'a> Line<'a> {
                     self.tell(&event);
                     Ok(Next::Event(event))
                 }
-                None => Err(Failure::new(Exit::Failed, "failed", "the phone has stopped")),
+                None => {
+                    let message = "the phone has stopped, or more happened than could be told";
+                    Err(Failure::new(Exit::Failed, "failed", message))
+                }
             },
             signal = signal => {
                 self.signal = None;
@@ -218,5 +237,53 @@ pub fn registration_failure(reason: &Reason) -> Failure {
                 .with_remedy("check that the core runs, and name it with --server HOST:PORT")
         }
         _ => Failure::new(Exit::Failed, "registration", message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use machine::{Entropy, Instant, Now};
+    use phone::{Account, CallId, Config, Event, Phone, Secret, Source};
+    use runtime::World as _;
+    use tokio::sync::mpsc;
+
+    use super::{EVENTS, EVENTS_OTHER_THAN_SOUND, World};
+
+    const NOW: Now = Now { mono: Instant::ORIGIN, unix: Duration::ZERO };
+
+    fn some_call() -> CallId {
+        let account = Account {
+            address: "sip:alice@example.org".parse().unwrap(),
+            display_name: String::new(),
+            password: Secret::from("x"),
+            server: None,
+            transport: None,
+        };
+        let config = Config { accounts: vec![account], ..Config::default() };
+        let mut phone = Phone::new(config, Entropy::seeded(1));
+        phone.call(NOW, 0, &"sip:bob@example.org".parse().unwrap(), Source::silence()).unwrap()
+    }
+
+    #[test]
+    fn sound_that_nobody_takes_is_lost_and_other_events_end_the_phone() {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let mut world = World(Some(sender));
+        let call = some_call();
+        for _ in 0..2 * EVENTS {
+            world.event(NOW, Event::Heard { call, samples: vec![0; 160] });
+        }
+        assert_eq!(events.len(), EVENTS - EVENTS_OTHER_THAN_SOUND);
+        for _ in 0..=EVENTS_OTHER_THAN_SOUND {
+            world.event(NOW, Event::Ringing { call });
+        }
+        assert_eq!(events.len(), EVENTS);
+        let mut taken = 0;
+        while let Ok(event) = events.try_recv() {
+            taken += usize::from(matches!(event, Event::Ringing { .. }));
+        }
+        assert_eq!(taken, EVENTS_OTHER_THAN_SOUND);
+        assert!(events.is_closed());
     }
 }
