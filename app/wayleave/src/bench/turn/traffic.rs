@@ -196,9 +196,9 @@ impl Run<'_> {
         let Self { parties, passed, expected, credit, .. } = self;
         let tag = parties.tag;
         if self.plan.direction == Direction::ClientToPeer {
-            while link::receive(parties.peer, batch, |_, bytes| passed.count(tag.marks(bytes)))? > 0
-            {
-            }
+            while link::receive(parties.peer, batch, |_, bytes| passed.count(is_ours(tag, bytes)))?
+                > 0
+            {}
             return Ok(self.passed.received - before);
         }
         // A packet that is late must not hide those behind it: every one is looked for once.
@@ -210,7 +210,7 @@ impl Run<'_> {
             };
             if *credit == 0 {
                 client.link.receive(batch, &mut |bytes| {
-                    let ours = wire::payload(bytes).is_some_and(|bytes| tag.marks(bytes));
+                    let ours = is_ours(tag, bytes);
                     passed.count(ours);
                     *credit += u64::from(ours);
                 })?;
@@ -222,6 +222,12 @@ impl Run<'_> {
         }
         Ok(self.passed.received - before)
     }
+}
+
+/// Whether `bytes` are this load's: as they are, or wrapped. A peer gets them wrapped from a bare
+/// forwarder, which takes nothing off.
+fn is_ours(tag: Tag, bytes: &[u8]) -> bool {
+    tag.marks(bytes) || wire::payload(bytes).is_some_and(|bytes| tag.marks(bytes))
 }
 
 impl Passed {
