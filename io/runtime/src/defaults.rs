@@ -46,5 +46,9 @@ pub const VERBS_MAX: usize = 64;
 /// unit of tokio's cooperative budget of 128.
 pub const ROUND: usize = 64;
 
+/// Arrivals of the data plane that the machine is told before the next resource has its turn: as
+/// many as one system call receives from an ordinary socket.
+pub const ARRIVALS_PER_TURN: usize = 32;
+
 /// Verbs in one round: few, since each may take long, and sockets wait meanwhile.
 pub const VERBS_PER_ROUND: usize = 8;

@@ -21,7 +21,8 @@ use crate::dns::Resolver;
 use crate::fail::fail_kind;
 use crate::handle::{Command, Config, World};
 use crate::inherited::Inherited;
-use crate::ready::Ready;
+use crate::plane::PlaneSide;
+use crate::ready::{Ready, Woken};
 use crate::resource::{Resource, Slot, Task};
 use crate::tls::Starter;
 use crate::udp_port::UdpPort;
@@ -40,6 +41,7 @@ pub(crate) struct Driver<M: Machine, W> {
     resolver: Resolver,
     tls: Starter,
     inherited: Inherited,
+    pub(crate) plane: Option<PlaneSide>,
     interfaces: Vec<Interface>,
     /// Connections accepted so far, which names the next.
     pub(crate) accepted: u64,
@@ -75,17 +77,23 @@ where
         config: Config,
         commands: mpsc::Receiver<Command<M>>,
     ) -> Self {
+        let ready = Arc::<Ready>::default();
+        let plane = config.plane.map(|plane| {
+            let waker = Waker::from(ready.token(Woken::Plane));
+            PlaneSide::new(plane, waker)
+        });
         Self {
             machine,
             world,
             commands,
-            ready: Arc::default(),
+            ready,
             slots: HashMap::new(),
             inbox: VecDeque::new(),
             timers: Timers::new(),
             resolver: Resolver::new(config.dns),
             tls: Starter::new(config.tls),
             inherited: config.inherited,
+            plane,
             interfaces: Vec::new(),
             accepted: 0,
             permits: Arc::default(),
@@ -127,8 +135,8 @@ where
             self.fire();
             if let Some(input) = self.inbox.pop_front() {
                 self.input(input);
-            } else if let Some(id) = self.ready.pop() {
-                self.serve(id);
+            } else if let Some(woken) = self.ready.pop() {
+                self.serve_woken(woken);
             } else {
                 return false;
             }
@@ -222,11 +230,16 @@ where
             Output::Datagram { socket, source, remote, segment_size, dont_fragment } => {
                 // The socket may have closed: the datagram is lost, as the network may lose it.
                 let Some(slot) = self.slots.get_mut(&socket) else { return };
-                let Resource::Udp(port) = &mut slot.resource else { return };
                 tracing::trace!(?socket, %remote, len = self.payload.len(), "sends");
-                let bytes = &self.payload;
-                if port.send(Transmit { source, remote, segment_size, bytes }, dont_fragment) {
-                    slot.waker.wake_by_ref();
+                let transmit = Transmit { source, remote, segment_size, bytes: &self.payload };
+                match (&mut slot.resource, &self.plane) {
+                    (Resource::Udp(port), _) => {
+                        if port.send(transmit, dont_fragment) {
+                            slot.waker.wake_by_ref();
+                        }
+                    }
+                    (Resource::Planed, Some(side)) => side.send(socket, transmit, dont_fragment),
+                    _ => {}
                 }
             }
             Output::Connect { id, local, remote } => {
@@ -277,9 +290,13 @@ where
 
     fn bind(&mut self, id: Id, kind: BindKind, local: Endpoint, interface: Option<u32>) {
         let bound = match kind {
-            BindKind::Udp | BindKind::SharedUdp | BindKind::RelayUdp => {
-                self.bind_udp(local, interface)
-            }
+            BindKind::Udp => self.bind_udp(local, interface),
+            BindKind::SharedUdp | BindKind::RelayUdp => match &self.plane {
+                Some(side) => side
+                    .bind((id, kind), local, interface, &self.inherited)
+                    .map(|local| (Resource::Planed, local)),
+                None => self.bind_udp(local, interface),
+            },
             BindKind::TcpListener => self.listen(local, interface),
         };
         match bound {
@@ -329,6 +346,7 @@ where
         match slot.resource {
             Resource::Connection(connection) => self.linger(id, slot.waker, connection),
             Resource::Closing(_) => drop(self.slots.insert(id, slot)),
+            Resource::Planed => self.plane.iter().for_each(|side| side.close(id)),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use machine::{Machine, Now};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
+use udp::{Incoming, Plane};
 
 use crate::defaults::VERBS_MAX;
 use crate::dns::Dns;
@@ -28,7 +29,7 @@ pub trait World<M: Machine>: Send + 'static {
 }
 
 /// How to drive a machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// What the machine is called in the log.
     pub name: &'static str,
@@ -38,6 +39,12 @@ pub struct Config {
     pub tls: Tls,
     /// Sockets that were bound before we started.
     pub inherited: Inherited,
+    /// The data plane that serves [`BindKind::SharedUdp`] and [`BindKind::RelayUdp`]; without one
+    /// they are sockets like others.
+    ///
+    /// [`BindKind::SharedUdp`]: machine::BindKind::SharedUdp
+    /// [`BindKind::RelayUdp`]: machine::BindKind::RelayUdp
+    pub plane: Option<(Plane, Incoming)>,
 }
 
 impl Default for Config {
@@ -47,6 +54,7 @@ impl Default for Config {
             dns: Dns::System,
             tls: Tls::default(),
             inherited: Inherited::none(),
+            plane: None,
         }
     }
 }

@@ -30,6 +30,7 @@ mod fail;
 mod handle;
 mod inherited;
 mod interfaces;
+mod plane;
 mod ready;
 mod resource;
 mod service;

@@ -23,26 +23,35 @@ struct State {
     task: Option<Waker>,
 }
 
+/// What woke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// A resource of the machine.
+    Resource(Id),
+    /// The data plane.
+    Plane,
+}
+
 /// One resource's place on the queue; it stands there once at most.
 #[derive(Debug)]
 pub(crate) struct Token {
-    id: Id,
+    woken: Woken,
     queued: AtomicBool,
     ready: Arc<Ready>,
 }
 
 impl Ready {
-    /// A token for `id`.
-    pub(crate) fn token(self: &Arc<Self>, id: Id) -> Arc<Token> {
-        Arc::new(Token { id, queued: AtomicBool::new(false), ready: self.clone() })
+    /// A token that puts `woken` on the queue.
+    pub(crate) fn token(self: &Arc<Self>, woken: Woken) -> Arc<Token> {
+        Arc::new(Token { woken, queued: AtomicBool::new(false), ready: self.clone() })
     }
 
     /// The resource that woke first.
-    pub(crate) fn pop(&self) -> Option<Id> {
+    pub(crate) fn pop(&self) -> Option<Woken> {
         let token = self.lock().queue.pop_front()?;
         // From here on a wake-up queues it again, also one that comes while it is served.
         token.queued.store(false, Ordering::Release);
-        Some(token.id)
+        Some(token.woken)
     }
 
     /// Waits until a resource wakes.

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
-use crate::ready::{Ready, Token};
+use crate::ready::{Ready, Token, Woken};
 use crate::tcp::Connecting;
 use crate::tls::Handshake;
 use crate::udp_port::UdpPort;
@@ -24,6 +24,8 @@ pub(crate) struct Slot<A> {
 /// One socket, connection, look-up or question.
 pub(crate) enum Resource<A> {
     Udp(UdpPort),
+    /// A socket of the data plane.
+    Planed,
     Listener(TcpListener),
     Connecting(Connecting),
     Connection(Connection),
@@ -38,7 +40,7 @@ pub(crate) enum Resource<A> {
 impl<A> Slot<A> {
     /// A slot that is served at once, which registers its waker.
     pub(crate) fn new(ready: &Arc<Ready>, id: Id, resource: Resource<A>) -> Self {
-        let token: Arc<Token> = ready.token(id);
+        let token: Arc<Token> = ready.token(Woken::Resource(id));
         let waker = Waker::from(token);
         waker.wake_by_ref();
         Self { waker, resource }

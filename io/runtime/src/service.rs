@@ -39,6 +39,8 @@ where
         let cx = &mut Context::from_waker(&waker);
         let served = match &slot.resource {
             Resource::Udp(_) => self.serve_udp(id, cx),
+            // The plane wakes by itself.
+            Resource::Planed => Served::Asleep,
             Resource::Listener(_) => self.serve_listener(id, cx),
             Resource::Connecting(_) => self.serve_connecting(id, cx),
             Resource::Connection(_) => self.serve_connection(id, &waker),
