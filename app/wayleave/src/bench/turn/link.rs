@@ -203,3 +203,53 @@ fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(e) => Err(e),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use udp::Batch;
+
+    use super::Link;
+
+    /// Receives until `count` messages came. Loopback delivers soon, but not before `write` returns.
+    fn receive(link: &mut Link, count: usize) -> Vec<Vec<u8>> {
+        let (mut batch, mut messages) = (Batch::new(), Vec::new());
+        while messages.len() < count {
+            link.receive(&mut batch, &mut |bytes| messages.push(bytes.to_vec())).unwrap();
+            std::thread::yield_now();
+        }
+        messages
+    }
+
+    #[test]
+    fn a_stream_is_cut_into_messages_and_padded() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut link = Link::stream(listener.local_addr().unwrap(), None).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        link.send(b"\x40\0\0\x01a\x40\0\0\x01b", Some(5)).unwrap();
+        let mut written = [0; 16];
+        server.read_exact(&mut written).unwrap();
+        assert_eq!(&written, b"\x40\0\0\x01a\0\0\0\x40\0\0\x01b\0\0\0");
+        server.write_all(&written[..10]).unwrap();
+        assert_eq!(receive(&mut link, 1), [&written[..8]]);
+        server.write_all(&written[10..]).unwrap();
+        assert_eq!(receive(&mut link, 1), [&written[8..]]);
+    }
+
+    #[test]
+    fn a_train_arrives_as_datagrams() {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let mut link = Link::udp(address.ip(), address).unwrap();
+        link.send(&[7; 300], Some(100)).unwrap();
+        let mut bytes = [0; 400];
+        for _ in 0..3 {
+            let (n, from) = server.recv_from(&mut bytes).unwrap();
+            assert_eq!(n, 100);
+            server.send_to(&bytes[..n], from).unwrap();
+        }
+        assert_eq!(receive(&mut link, 3), vec![vec![7; 100]; 3]);
+    }
+}

@@ -1,5 +1,6 @@
 //! `wayleave bench turn`: allocations on any TURN server, and packets through them.
 
+mod churn;
 mod client;
 mod flow;
 mod gauge;
@@ -70,6 +71,10 @@ pub struct Args {
     /// The server's process, to measure its CPU time and its memory (children counted)
     #[arg(long)]
     pid: Option<u32>,
+    /// So many generations of clients that vanish without a word; says how the memory of the server
+    /// grows
+    #[arg(long, value_name = "GENERATIONS", requires = "pid", conflicts_with = "bare")]
+    churn: Option<usize>,
     /// The server is no TURN server but the example `forward` of the crate wayleave-udp
     #[arg(long, hide = true, conflicts_with_all = ["via", "transport"])]
     bare: bool,
@@ -100,6 +105,9 @@ pub fn run(
     // A server's ports end sooner or later, and so do ours: what cannot be opened says so.
     let _ = runtime::raise_descriptor_limit();
     let mut stage = Stage::set(args, server, local, entropy)?;
+    if let (Some(generations), Some(pid)) = (args.churn, args.pid) {
+        return churn::run(generations, pid, args, &mut stage, ui);
+    }
     let mut clients = stage.connect()?;
     let mut report = Report::default();
     let ended = load(args, &mut stage, &mut clients, &mut report);
