@@ -40,6 +40,12 @@ impl Outbox {
         self.waiting.len()
     }
 
+    /// Bytes that a message may have to be written at once: none while others wait.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.room
+    }
+
     /// Takes the room that `Writable`, `Connected`, `Accepted` or `Secured` announced.
     pub fn writable<E, Q>(&mut self, room: usize, outputs: &mut Outputs<E, Q>) {
         self.room = room;

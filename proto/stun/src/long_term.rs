@@ -157,6 +157,12 @@ impl LongTerm {
             _ => None,
         };
         match code {
+            // Another response has brought a newer challenge while this one was on its way.
+            Some(error_code::UNAUTHENTICATED | error_code::STALE_NONCE)
+                if self.is_outdated(request) =>
+            {
+                Verdict::Retry
+            }
             Some(code @ (error_code::UNAUTHENTICATED | error_code::STALE_NONCE)) => {
                 match self.follow(code, request, response) {
                     Ok(()) => Verdict::Retry,
@@ -169,6 +175,11 @@ impl LongTerm {
             }
             _ => Verdict::Discard,
         }
+    }
+
+    /// Whether `request` was made before the challenge that counts now.
+    fn is_outdated(&self, request: &Message<'_>) -> bool {
+        self.challenge.as_ref().is_some_and(|known| request.nonce() != Some(&known.nonce))
     }
 
     /// Whether a response other than a challenge carries the integrity that it owes.

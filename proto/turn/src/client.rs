@@ -27,6 +27,7 @@ pub mod defaults;
 pub mod event;
 
 mod finder;
+mod session;
 
 pub use config::{Config, Families, Server};
 pub use event::{Allocation, Cause, Event, Failure, SendError};
