@@ -32,6 +32,9 @@ enum What {
     Stun {
         #[command(flatten)]
         target: Target,
+        /// The server sends back what it gets, as `bench/forward.c` can
+        #[arg(long, hide = true)]
+        echo: bool,
     },
     /// TURN allocations, and packets through them
     Turn(Box<turn::Args>),
@@ -74,8 +77,8 @@ struct Target {
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let mut entropy = runtime::entropy().context("no randomness")?;
     match args.what {
-        What::Stun { target } => {
-            let workload = stun::Bindings::new(&mut entropy);
+        What::Stun { target, echo } => {
+            let workload = stun::Bindings::new(echo, &mut entropy);
             measure("stun", &target, workload, ui)
         }
         What::Turn(args) => {

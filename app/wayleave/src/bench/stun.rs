@@ -8,12 +8,13 @@ use super::load::{Progress, Refusal, Workload};
 /// Binding requests; the transaction id carries the operation's number.
 pub struct Bindings {
     prefix: [u8; 4],
+    echo: bool,
 }
 
 impl Bindings {
-    /// A run that no other run's answers fit.
-    pub fn new(entropy: &mut Entropy) -> Self {
-        Self { prefix: entropy.bytes() }
+    /// A run that no other run's answers fit. From an `echo` the requests themselves come back.
+    pub fn new(echo: bool, entropy: &mut Entropy) -> Self {
+        Self { prefix: entropy.bytes(), echo }
     }
 }
 
@@ -37,6 +38,7 @@ impl Workload for Bindings {
         }
         match (message.class(), message.reflexive_address()) {
             (Class::Success, Some(_)) => Progress::Done(number),
+            (Class::Request, _) if self.echo => Progress::Done(number),
             _ => {
                 let words = "no mapped address in the answer".to_owned();
                 Progress::Refused(number, Refusal::Other(words))

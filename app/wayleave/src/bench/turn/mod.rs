@@ -75,7 +75,7 @@ pub struct Args {
     /// grows
     #[arg(long, value_name = "GENERATIONS", requires = "pid", conflicts_with = "bare")]
     churn: Option<usize>,
-    /// The server is no TURN server but the example `forward` of the crate wayleave-udp
+    /// The server is no TURN server but `bench/forward.c`
     #[arg(long, hide = true, conflicts_with_all = ["via", "transport"])]
     bare: bool,
 }
