@@ -48,6 +48,12 @@ where
         &self.machine
     }
 
+    /// The machine, to call verbs of, which are not recorded: a run whose verbs change what the
+    /// machine does afterwards does not replay.
+    pub const fn get_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
     fn record(&mut self, now: Now, step: Step<'_, M::Answer>) {
         self.finish();
         let entry = postcard::to_allocvec(&Entry { now, step }).expect("inputs serialize");

@@ -2,9 +2,11 @@
 
 mod settings;
 mod source;
+mod values;
 
-pub use settings::{Config, DEFAULT, Digest, Listen};
+pub use settings::{Config, DEFAULT, Digest, Tls};
 pub use source::Source;
+pub use values::{Listen, Network};
 
 use anyhow::Context as _;
 use clap::Subcommand;

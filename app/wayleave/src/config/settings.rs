@@ -1,13 +1,12 @@
 //! The keys of the server's configuration.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::values::{Listen, Network, Ports, Span};
 use crate::failure::Failure;
 
 /// A configuration file with every key at its default, and what each is for.
@@ -26,8 +25,21 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// What the world sees of an address of ours, where a NAT stands before it.
     pub external_address: BTreeMap<IpAddr, IpAddr>,
+    /// What is logged without -v, as a filter of tracing's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// How long what is under way may take to end after SIGTERM.
+    pub drain: Span,
     /// SIP.
     pub sip: Sip,
+    /// TURN.
+    pub turn: Turn,
+    /// The addresses that are relayed.
+    pub relay: Relay,
+    /// The certificate.
+    pub tls: Tls,
+    /// Metrics and health.
+    pub http: Http,
 }
 
 impl Default for Config {
@@ -38,7 +50,13 @@ impl Default for Config {
             listen: vec![any(Ipv4Addr::UNSPECIFIED.into()), any(Ipv6Addr::UNSPECIFIED.into())],
             data: None,
             external_address: BTreeMap::new(),
+            log: None,
+            drain: Span::secs(30),
             sip: Sip::default(),
+            turn: Turn::default(),
+            relay: Relay::default(),
+            tls: Tls::default(),
+            http: Http::default(),
         }
     }
 }
@@ -81,59 +99,115 @@ pub enum Digest {
     Sha512Of256,
 }
 
-/// An address to listen on, with a port of its own or the standard one.
+/// The keys of `[turn]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    /// The ports for UDP and TCP.
+    pub ports: Vec<u16>,
+    /// The ports for TLS.
+    pub tls_ports: Vec<u16>,
+    /// The file with the secret that time-limited credentials are made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_secret_file: Option<PathBuf>,
+    /// Peers that may be reached though they are private, loopback or otherwise special.
+    pub allow_peers: Vec<Network>,
+    /// How long an allocation lasts unless it is refreshed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Span>,
+    /// Where clients are sent while this server drains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternate_server: Option<SocketAddr>,
+    /// How much is relayed for whom.
+    pub quotas: Quotas,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            ports: vec![3478],
+            tls_ports: vec![5349],
+            shared_secret_file: None,
+            allow_peers: Vec::new(),
+            lifetime: None,
+            alternate_server: None,
+            quotas: Quotas::default(),
+        }
+    }
+}
+
+/// The keys of `[turn.quotas]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Listen {
-    /// The address.
-    pub ip: IpAddr,
-    /// The port, unless it is the standard one.
-    pub port: Option<u16>,
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    /// Allocations of one user.
+    pub user: usize,
+    /// Allocations of one client address, a /64 of IPv6.
+    pub address: usize,
+    /// Allocations in all.
+    pub total: usize,
+    /// Bytes a second that one allocation relays each way; unlimited when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
 }
 
-impl FromStr for Listen {
-    type Err = String;
-
-    /// Reads `192.0.2.1`, `192.0.2.1:5070`, `2001:db8::1`, `[2001:db8::1]` and
-    /// `[2001:db8::1]:5070`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(at) = text.parse::<SocketAddr>() {
-            return Ok(Self { ip: at.ip(), port: Some(at.port()) });
-        }
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        bare.parse().map(|ip| Self { ip, port: None }).map_err(|_| {
-            format!(
-                "{text:?} is no address to listen on: write 192.0.2.1, 192.0.2.1:5070 or [2001:db8::1]:5070"
-            )
-        })
+impl Default for Quotas {
+    fn default() -> Self {
+        let turn::server::Limits {
+            allocations: total,
+            allocations_per_user: user,
+            allocations_per_address: address,
+            bytes_per_second,
+            ..
+        } = turn::server::Limits::default();
+        Self { user, address, total, bytes_per_second }
     }
 }
 
-impl TryFrom<String> for Listen {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+/// The keys of `[relay]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Relay {
+    /// The threads that packets are forwarded on; as many as there are cores when 0.
+    pub threads: usize,
+    /// The ports of relayed addresses.
+    pub ports: Ports,
+    /// The addresses of ours that are relayed from, one of each family; when empty, those that are
+    /// listened on, or that the system sends from.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Default for Relay {
+    /// The dynamic ports, as RFC 8656 §7.2 wants it.
+    fn default() -> Self {
+        Self { threads: 0, ports: Ports(49152..=65535), addresses: Vec::new() }
     }
 }
 
-impl From<Listen> for String {
-    fn from(listen: Listen) -> Self {
-        listen.to_string()
-    }
+/// The keys of `[tls]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file with the certificate and those that lead from it to a root, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The file with its private key, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
-            None => self.ip.fmt(f),
-        }
-    }
+/// The keys of `[http]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where metrics and health are told; nowhere when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, DEFAULT, Listen};
+    use super::{Config, DEFAULT};
 
     #[test]
     fn the_default_file_holds_the_defaults() {
@@ -145,14 +219,5 @@ mod tests {
         let config = Config::default();
         let shown = toml::to_string_pretty(&config).unwrap();
         assert_eq!(toml::from_str::<Config>(&shown).unwrap(), config);
-    }
-
-    #[test]
-    fn addresses_with_and_without_port() {
-        for text in ["192.0.2.1", "192.0.2.1:5070", "2001:db8::1", "[2001:db8::1]:5070"] {
-            assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
-        }
-        assert_eq!("[::1]".parse::<Listen>().unwrap().port, None);
-        assert!("localhost".parse::<Listen>().is_err());
     }
 }

@@ -43,16 +43,29 @@ impl Source {
             // The file alone was sound: one of the settings is not.
             Failure::configuration(format!("--set: {}", error.message())).with_remedy(REMEDY)
         })?;
-        if let (Some(file), Some(data)) = (&self.config, &mut config.data) {
-            // A relative folder means one beside the file, wherever the command is run.
-            if data.is_relative() && !self.set.iter().any(|setting| setting.starts_with("data=")) {
-                *data = file.parent().unwrap_or(Path::new("")).join(&data);
-            }
-        }
+        self.beside(&mut config);
         if let Some(data) = &self.data {
             config.data = Some(data.clone());
         }
         Ok(config)
+    }
+
+    /// A relative path in a file means one beside the file, wherever the command is run.
+    fn beside(&self, config: &mut Config) {
+        let Some(file) = &self.config else { return };
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let paths = [
+            ("data=", &mut config.data),
+            ("turn.shared_secret_file=", &mut config.turn.shared_secret_file),
+            ("tls.certificate=", &mut config.tls.certificate),
+            ("tls.key=", &mut config.tls.key),
+        ];
+        for (key, path) in paths {
+            let from_the_file = !self.set.iter().any(|setting| setting.starts_with(key));
+            if let Some(path) = path.as_mut().filter(|path| path.is_relative() && from_the_file) {
+                *path = folder.join(&path);
+            }
+        }
     }
 }
 
@@ -108,6 +121,7 @@ mod tests {
     use super::Source;
     use crate::config::Config;
     use crate::config::settings::Digest;
+    use crate::config::values::Span;
 
     fn source(file: &str, set: &[&str]) -> (tempfile::TempDir, Source) {
         let folder = tempfile::tempdir().unwrap();
@@ -133,6 +147,35 @@ mod tests {
     }
 
     #[test]
+    fn nested_keys_can_be_set() {
+        let set = [
+            "turn.lifetime=30s",
+            "turn.allow_peers=[\"127.0.0.0/8\", \"::1\"]",
+            "turn.quotas.user=7",
+            "relay.ports=50000-50100",
+            "http.listen=127.0.0.1:9464",
+        ];
+        let (_folder, source) = source("[turn]\nallow_peers = [\"10.0.0.0/8\"]", &set);
+        let config = source.load().unwrap();
+        assert_eq!(config.turn.lifetime, Some(Span::secs(30)));
+        let peers = ["127.0.0.0/8", "::1"].map(|text| text.parse().unwrap());
+        assert_eq!(config.turn.allow_peers, peers);
+        assert_eq!(config.turn.quotas.user, 7);
+        assert_eq!(config.relay.ports.0, 50000..=50100);
+        assert_eq!(config.http.listen, Some("127.0.0.1:9464".parse().unwrap()));
+    }
+
+    #[test]
+    fn secrets_and_certificates_lie_beside_the_file() {
+        let file = "[turn]\nshared_secret_file = \"secret\"\n[tls]\nkey = \"/etc/key.pem\"";
+        let (folder, source) = source(file, &["tls.certificate=here.pem"]);
+        let config = source.load().unwrap();
+        assert_eq!(config.turn.shared_secret_file, Some(folder.path().join("secret")));
+        assert_eq!(config.tls.key, Some("/etc/key.pem".into()));
+        assert_eq!(config.tls.certificate, Some("here.pem".into()));
+    }
+
+    #[test]
     fn data_lies_beside_the_file() {
         let (folder, source) = source("data = \"accounts\"", &[]);
         assert_eq!(source.load().unwrap().data, Some(folder.path().join("accounts")));
@@ -148,6 +191,11 @@ mod tests {
             ("listen = [\n  \"127.0.0.1\",\n  \"localhost\",\n]\n", ":", "localhost"),
             ("[sip]\ndigests = [\"SHA-1\"]\n", ":2: ", "SHA-1"),
             ("[sip]\ndigest = [\"MD5\"]\n", ":2: ", "digest"),
+            ("[turn]\n\nallow_peers = [\"10.0.0.0/40\"]\n", ":3: ", "10.0.0.0/40"),
+            ("[turn]\nlifetime = 30\n", ":2: ", "lifetime"),
+            ("[turn.quotas]\nusers = 3\n", ":2: ", "users"),
+            ("[relay]\nports = \"9-8\"\n", ":2: ", "9-8"),
+            ("drain = \"soon\"\n", ":1: ", "soon"),
         ] {
             let (_folder, source) = source(file, &[]);
             let failure = source.load().unwrap_err();
@@ -160,7 +208,15 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be() {
-        for setting in ["domain", "=x", "domain.name=x", "sip.what=1", "listen=[\"here\"]"] {
+        for setting in [
+            "domain",
+            "=x",
+            "domain.name=x",
+            "sip.what=1",
+            "listen=[\"here\"]",
+            "turn.lifetime=soon",
+            "turn.quotas=3",
+        ] {
             let (_folder, source) = source("domain = \"a\"", &[setting]);
             assert!(source.load().is_err(), "{setting}");
         }

@@ -6,38 +6,52 @@ use machine::{Endpoint, Transport};
 use server::{Listener, Service};
 use sip::auth::Hash;
 
+use super::relaying;
 use crate::config::{Config, Digest, Listen};
+use crate::failure::Failure;
 
 /// The core's configuration; with `any_port` free ports stand in for the standard ones.
-pub fn core_config(config: &Config, any_port: bool) -> server::Config {
+pub fn core_config(config: &Config, any_port: bool) -> Result<server::Config, Failure> {
     let hash = |digest: &Digest| match digest {
         Digest::Md5 => Hash::Md5,
         Digest::Sha256 => Hash::Sha256,
         Digest::Sha512Of256 => Hash::Sha512_256,
     };
-    server::Config {
-        listeners: listeners(&config.listen, any_port, has_ipv6()),
+    Ok(server::Config {
+        listeners: listeners(config, any_port, has_ipv6()),
         external: config.external_address.clone(),
         algorithms: config.sip.digests.iter().map(hash).collect(),
+        turn: relaying::turn_config(config)?,
         ..server::Config::new(&config.domain, [])
-    }
+    })
 }
 
-fn listeners(listen: &[Listen], any_port: bool, ipv6: bool) -> Vec<Listener> {
+fn listeners(config: &Config, any_port: bool, ipv6: bool) -> Vec<Listener> {
+    use Service::{Sip, Turn};
+    use Transport::{Tcp, Tls, Udp};
+    let ports = |standard: &[u16]| match standard {
+        [_, ..] if any_port => vec![0],
+        ports => ports.to_vec(),
+    };
+    let turn = ports(&config.turn.ports);
+    let certified = config.tls.certificate.is_some();
+    let turns = if certified { ports(&config.turn.tls_ports) } else { Vec::new() };
     // On a machine without IPv6 `::` means nothing, and is no mistake: it is in the default.
     let means_something = |listen: &&Listen| ipv6 || listen.ip != Ipv6Addr::UNSPECIFIED;
-    let at = |listen: &Listen| match listen.port {
-        None => server::Config::listeners_at(listen.ip, any_port).to_vec(),
-        // Whoever names SIP's port has STUN on it, and need not share STUN's own.
-        Some(port) => [Transport::Udp, Transport::Tcp]
-            .map(|transport| Listener {
-                service: Service::Sip,
-                transport,
-                local: Endpoint::new(listen.ip, port),
-            })
-            .to_vec(),
-    };
-    listen.iter().filter(means_something).flat_map(at).collect()
+    let mut listeners = Vec::new();
+    for listen in config.listen.iter().filter(means_something) {
+        let mut add = |service, transport, port| {
+            let local = Endpoint::new(listen.ip, port);
+            listeners.push(Listener { service, transport, local });
+        };
+        let sip = listen.port.unwrap_or(if any_port { 0 } else { server::config::SIP_PORT });
+        [Udp, Tcp].into_iter().for_each(|transport| add(Sip, transport, sip));
+        for &port in &turn {
+            [Udp, Tcp].into_iter().for_each(|transport| add(Turn, transport, port));
+        }
+        turns.iter().for_each(|&port| add(Turn, Tls, port));
+    }
+    listeners
 }
 
 fn has_ipv6() -> bool {
@@ -46,42 +60,67 @@ fn has_ipv6() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use machine::Transport;
     use server::Service;
 
     use super::listeners;
-    use crate::config::Listen;
+    use crate::config::Config;
 
     fn texts(listen: &[&str], any_port: bool, ipv6: bool) -> Vec<String> {
-        let listen: Vec<Listen> = listen.iter().map(|text| text.parse().unwrap()).collect();
+        let listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+        of(&Config { listen, ..Config::default() }, any_port, ipv6)
+    }
+
+    fn of(config: &Config, any_port: bool, ipv6: bool) -> Vec<String> {
         let text = |listener: server::Listener| {
-            let service = if listener.service == Service::Sip { "sip" } else { "stun" };
-            let transport = if listener.transport == Transport::Udp { "udp" } else { "tcp" };
+            let service = if listener.service == Service::Sip { "sip" } else { "turn" };
+            let transport = format!("{:?}", listener.transport).to_lowercase();
             format!("{service} {transport} {}", listener.local)
         };
-        listeners(&listen, any_port, ipv6).into_iter().map(text).collect()
+        listeners(config, any_port, ipv6).into_iter().map(text).collect()
     }
 
     #[test]
     fn standard_free_and_own_ports() {
         assert_eq!(
             texts(&["192.0.2.1"], false, true),
-            ["sip udp 192.0.2.1:5060", "sip tcp 192.0.2.1:5060", "stun udp 192.0.2.1:3478"]
+            [
+                "sip udp 192.0.2.1:5060",
+                "sip tcp 192.0.2.1:5060",
+                "turn udp 192.0.2.1:3478",
+                "turn tcp 192.0.2.1:3478"
+            ]
         );
         assert_eq!(
             texts(&["192.0.2.1"], true, true),
-            ["sip udp 192.0.2.1:0", "sip tcp 192.0.2.1:0", "stun udp 192.0.2.1:0"]
+            [
+                "sip udp 192.0.2.1:0",
+                "sip tcp 192.0.2.1:0",
+                "turn udp 192.0.2.1:0",
+                "turn tcp 192.0.2.1:0"
+            ]
         );
         assert_eq!(
-            texts(&["[2001:db8::1]:5070"], true, true),
+            texts(&["[2001:db8::1]:5070"], true, true)[..2],
             ["sip udp [2001:db8::1]:5070", "sip tcp [2001:db8::1]:5070"]
         );
     }
 
     #[test]
+    fn tls_wants_a_certificate_and_ports_may_be_several_or_none() {
+        let mut config = Config { listen: vec!["192.0.2.1".parse().unwrap()], ..Config::default() };
+        config.turn.ports = Vec::new();
+        config.turn.tls_ports = vec![5349, 443];
+        assert_eq!(of(&config, false, true).len(), 2);
+        config.tls.certificate = Some("fullchain.pem".into());
+        let tls = ["turn tls 192.0.2.1:5349", "turn tls 192.0.2.1:443"];
+        assert_eq!(of(&config, false, true)[2..], tls);
+        assert_eq!(of(&config, true, true)[2..], ["turn tls 192.0.2.1:0"]);
+    }
+
+    #[test]
     fn without_ipv6_every_address_is_ipv4() {
-        assert_eq!(texts(&["0.0.0.0", "::"], false, false).len(), 3);
-        assert_eq!(texts(&["0.0.0.0", "::"], false, true).len(), 6);
-        assert_eq!(texts(&["::1"], false, false).len(), 3);
+        assert_eq!(texts(&["0.0.0.0", "::"], false, false).len(), 4);
+        assert_eq!(texts(&["0.0.0.0", "::"], false, true).len(), 8);
+        assert_eq!(texts(&["::1"], false, false).len(), 4);
     }
 }

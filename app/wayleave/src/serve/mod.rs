@@ -1,26 +1,41 @@
 //! `wayleave serve`: the network core.
 
+mod control;
+mod core;
+mod defaults;
+mod http;
+mod identity;
 mod listeners;
+mod metrics;
+mod notify;
+mod pages;
+mod relaying;
 mod report;
 mod world;
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use machine::Entropy;
 use machine::journal::Recorder;
-use machine::{Entropy, Machine};
-use server::{Answer, Event, Question, Server};
+use runtime::{Certificates, DescriptorLimit, Inherited, Tls};
+use server::Server;
 use store::{Address, Store};
-use tokio::sync::mpsc;
+use udp::{Plane, PlaneConfig};
 
+use self::control::Control;
+use self::core::Core;
+use self::defaults::DESCRIPTORS_MIN;
+use self::pages::Watch;
+use self::report::Report;
+use self::world::Owner;
 use crate::config::{Config, Listen, Source};
 use crate::failure::{Exit, Failure};
-use crate::signal::{self, Signal};
+use crate::signal::{self, Signals};
 use crate::ui::Ui;
-use report::Report;
-use world::Owner;
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -72,7 +87,14 @@ impl Args {
 
 /// Serves until told to stop.
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
+    // Before any thread starts, since it changes the environment.
+    let inherited = Inherited::from_environment();
     let config = args.config()?;
+    control::set_log(&config)?;
+    let certificates = Certificates::none();
+    if let Some(identity) = identity::read(&config.tls)? {
+        certificates.replace(&identity).map_err(|error| identity::refused(&error))?;
+    }
     let store = Store::open(&config.data_folder()?)?;
     let entropy = match args.seed {
         Some(seed) => {
@@ -81,47 +103,103 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
         }
         None => runtime::entropy().context("no randomness from the operating system")?,
     };
-    let core = Server::new(listeners::core_config(&config, args.ports.is_some()), &entropy);
-    let report = Report::new(*ui, &config, &store);
-    match &args.journal {
-        None => signal::block_on(serve(core, store, report)),
+    let core = Server::new(listeners::core_config(&config, args.ports.is_some())?, &entropy);
+    let mut report = Report::new(*ui, &config, &store);
+    raise_descriptors(&mut report);
+    let plane = start_plane(&config, &entropy)?;
+    let serving = Serving { args, config, store, report, certificates, inherited, plane };
+    match serving.args.journal.clone() {
+        None => signal::block_on(serving.serve(core)),
         Some(path) => {
-            let recorder = Recorder::new(core, journal(path)?);
-            signal::block_on(serve(recorder, store, report))
+            let recorder = Recorder::new(core, journal(&path)?);
+            signal::block_on(serving.serve(recorder))
         }
     }
 }
 
-/// Drives the core, recorded or not.
-async fn serve<M>(core: M, store: Store, mut report: Report) -> Result<(), Failure>
-where
-    M: Machine<Event = Event, Question = Question, Answer = Answer> + Send + 'static,
-{
-    let (owner, mut events) = Owner::new(store)?;
-    let driver = runtime::Config { name: "core", ..runtime::Config::default() };
-    let stop = signal::stop().context("cannot wait for signals")?;
-    let running = runtime::spawn(core, owner, driver);
-    let outcome = tokio::select! {
-        outcome = hear(&mut events, &mut report) => outcome,
-        signal = stop => match signal {
-            Signal::Interrupt => Err(Failure::interrupted()),
-            Signal::Terminate => Ok(()),
-        },
-    };
-    running.stop().await.context("the core died")?;
-    report.stopped();
-    outcome
+/// Raises the limit of open descriptors, and warns where it stays low.
+fn raise_descriptors(report: &mut Report) {
+    match runtime::raise_descriptor_limit() {
+        Ok(DescriptorLimit { soft: Some(limit), .. }) if limit < DESCRIPTORS_MIN => {
+            report.warn(format!(
+                "no more than {limit} descriptors may be open, and every relayed address takes one; \
+                 raise the limit (`ulimit -Hn`, LimitNOFILE= of systemd)"
+            ));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open descriptors stays as it is"),
+    }
 }
 
-/// Reports what happens; ends when the core cannot serve.
-async fn hear(
-    events: &mut mpsc::UnboundedReceiver<Event>,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    while let Some(event) = events.recv().await {
-        report.event(event)?;
+/// Starts the threads that forward packets; without them the core's own task does.
+fn start_plane(
+    config: &Config,
+    entropy: &Entropy,
+) -> Result<Option<(Plane, udp::Incoming)>, Failure> {
+    let plane = PlaneConfig {
+        shards: config.relay.threads,
+        clock: || runtime::now().mono,
+        entropy: entropy.fork("plane"),
+    };
+    match Plane::start(plane) {
+        Ok(started) => Ok(Some(started)),
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+            tracing::info!("no data plane for this system: packets are forwarded one by one");
+            Ok(None)
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start the data plane").into()),
     }
-    Err(Failure::new(Exit::Failed, "failed", "the core has died"))
+}
+
+/// What a core needs around it.
+struct Serving {
+    args: Args,
+    config: Config,
+    store: Store,
+    report: Report,
+    certificates: Certificates,
+    inherited: Inherited,
+    plane: Option<(Plane, udp::Incoming)>,
+}
+
+impl Serving {
+    /// Drives the core, recorded or not.
+    async fn serve<C: Core>(self, core: C) -> Result<(), Failure> {
+        let Self { args, config, store, mut report, certificates, inherited, plane } = self;
+        let handle = plane.as_ref().map(|(plane, _)| plane.clone());
+        let (owner, mut events) = Owner::new(store, handle.clone())?;
+        let queues = owner.queues();
+        let driver = runtime::Config {
+            name: "core",
+            tls: Tls { certificates: certificates.clone(), ..Tls::default() },
+            inherited: inherited.clone(),
+            plane,
+            ..runtime::Config::default()
+        };
+        let mut signals = Signals::new().context("cannot wait for signals")?;
+        let running = runtime::spawn(core, owner, driver);
+        let watch = Watch::new(running.handle(), handle, queues);
+        if let Some(at) = config.http.listen {
+            report.telling(tell(at, watch.clone()).await?);
+        }
+        let core = running.handle();
+        let mut control = Control { args, config, core, watch, certificates, inherited, report };
+        let outcome = control.serve(&mut events, &mut signals).await;
+        let Control { report, .. } = control;
+        running.stop().await.context("the core died")?;
+        report.stopped();
+        outcome
+    }
+}
+
+/// Tells metrics and health at `at`.
+async fn tell<C: Core>(at: SocketAddr, watch: Watch<C>) -> Result<SocketAddr, Failure> {
+    http::serve(at, watch).await.map_err(|error| {
+        Failure::new(Exit::Failed, "bind", format!("http.listen: cannot listen on {at}: {error}"))
+            .with_remedy(
+                "name a free port of an address of this machine: listen = \"127.0.0.1:9464\"",
+            )
+    })
 }
 
 /// Where a journal's bytes go.

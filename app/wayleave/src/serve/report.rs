@@ -1,5 +1,8 @@
 //! What the core tells people and programs.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use machine::Transport;
 use serde_json::{Value, json};
 use server::{Address, Event, Service};
@@ -18,6 +21,7 @@ pub struct Report {
     failure: Option<Failure>,
     /// What it must do without.
     warnings: Vec<String>,
+    http: Option<SocketAddr>,
     ready: bool,
 }
 
@@ -34,7 +38,7 @@ impl Report {
         let all = store.accounts().unwrap_or_default();
         let count = all.iter().filter(|account| account.address.domain() == domain).count();
         let accounts = Accounts { path: store.path().display().to_string(), count };
-        Self { ui, domain, accounts, failure: None, warnings: Vec::new(), ready: false }
+        Self { ui, domain, accounts, failure: None, warnings: Vec::new(), http: None, ready: false }
     }
 
     /// Tells an event; a failure when the core cannot serve.
@@ -61,12 +65,60 @@ impl Report {
                     }),
                 );
             }
+            Event::Relay(_) | Event::Allocated { .. } | Event::Released { .. } | Event::Drained => {
+            }
             Event::Unregistered { address } => {
                 tracing::info!("a user is not registered any more");
                 self.ui.event("unregistered", json!({ "address": address }));
             }
         }
         Ok(())
+    }
+
+    /// What the core must do without, once it is ready.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// Metrics and health are told here.
+    pub fn telling(&mut self, http: SocketAddr) {
+        self.http = Some(http);
+    }
+
+    /// The configuration was read again; `restart` are the keys that only count after a restart.
+    pub fn reloaded(&self, restart: &[&str]) {
+        tracing::info!(?restart, "the configuration was read again");
+        self.ui.event("reloaded", json!({ "needs_restart": restart }));
+        self.ui.say("read the configuration again");
+        if !restart.is_empty() {
+            let keys = restart.join(", ");
+            self.ui.warn(format!("{keys}: what changed there counts after a restart"));
+        }
+    }
+
+    /// The configuration cannot be read again: everything stays as it was.
+    pub fn not_reloaded(&self, failure: &Failure) {
+        let Failure { message, remedy, .. } = failure;
+        tracing::error!("the configuration stays as it was: {message}");
+        self.ui.event("reload_failed", json!({ "message": message, "remedy": remedy }));
+        self.ui.warn(format!("the configuration stays as it was: {message}"));
+        if let Some(remedy) = remedy {
+            self.ui.warn(format!("remedy: {remedy}"));
+        }
+    }
+
+    /// No new work is taken; so many relayed addresses are still in use.
+    pub fn draining(&self, allocations: u64, limit: Duration) {
+        tracing::info!(allocations, ?limit, "draining");
+        self.ui.event(
+            "draining",
+            json!({ "allocations": allocations, "limit_secs": limit.as_secs() }),
+        );
+        let secs = limit.as_secs();
+        self.ui.say(format!(
+            "draining: {allocations} relayed addresses are in use, and have {secs} s to end; \
+             Ctrl-C stops at once"
+        ));
     }
 
     /// The core has stopped.
@@ -76,12 +128,12 @@ impl Report {
         }
     }
 
-    /// Without one of SIP's listeners the core would only seem to serve; without one of STUN's own
-    /// there is still STUN on SIP's port (RFC 5626 §3.5.2).
+    /// Without one of SIP's listeners the core would only seem to serve; without one of TURN's, calls
+    /// that need no relay go on, and there is still STUN on SIP's port (RFC 5626 §3.5.2).
     fn listen_failed(&mut self, address: &Address, cause: &str, remedy: String) {
         let message = format!("cannot listen on {}: {cause}", address.local);
-        if address.service == Service::Stun {
-            let instead = "STUN is answered on SIP's port alone";
+        if address.service == Service::Turn {
+            let instead = "nobody is relayed there, and STUN is answered on SIP's port alone";
             self.warnings.push(format!("{message}; {instead} ({remedy})"));
         } else {
             let failure = || Failure::new(Exit::Failed, "bind", message).with_remedy(remedy);
@@ -93,14 +145,18 @@ impl Report {
         self.ready = true;
         let Self { ui, domain, accounts, warnings, .. } = self;
         warnings.drain(..).for_each(|warning| ui.warn(warning));
-        let listed: Vec<_> = addresses.iter().map(fields).collect();
-        ui.event("ready", json!({ "domain": domain, "addresses": listed }));
+        let listed: Vec<_> = addresses.iter().flat_map(fields).collect();
+        let http = self.http.map(|at| at.to_string());
+        ui.event("ready", json!({ "domain": domain, "addresses": listed, "http": http }));
         ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));
-        for service in [Service::Sip, Service::Stun] {
+        for service in [Service::Sip, Service::Turn] {
             for address in addresses.iter().filter(|address| address.service == service) {
                 let (name, transport) = (service_name(service), transport_name(address));
                 ui.say(format!("  {name:<5}{transport}  {}", address.local));
             }
+        }
+        if let Some(at) = self.http {
+            ui.say(format!("  HTTP tcp  {at} (/metrics, /healthz)"));
         }
         let path = &accounts.path;
         match accounts.count {
@@ -124,20 +180,28 @@ impl Report {
     }
 }
 
-fn fields(address: &Address) -> Value {
-    json!({
-        "service": service_name(address.service).to_lowercase(),
-        "transport": transport_name(address),
-        "address": address.local.to_string(),
-        "ip": address.local.ip(),
-        "port": address.local.port(),
-    })
+/// An address by each of the services on it: STUN is TURN's over UDP (RFC 8656 §5).
+fn fields(address: &Address) -> Vec<Value> {
+    let entry = |service: &str| {
+        json!({
+            "service": service,
+            "transport": transport_name(address),
+            "address": address.local.to_string(),
+            "ip": address.local.ip(),
+            "port": address.local.port(),
+        })
+    };
+    match (address.service, address.transport) {
+        (Service::Sip, _) => vec![entry("sip")],
+        (Service::Turn, Transport::Udp) => vec![entry("stun"), entry("turn")],
+        (Service::Turn, _) => vec![entry("turn")],
+    }
 }
 
 const fn service_name(service: Service) -> &'static str {
     match service {
         Service::Sip => "SIP",
-        Service::Stun => "STUN",
+        Service::Turn => "TURN",
     }
 }
 

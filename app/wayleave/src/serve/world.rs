@@ -1,15 +1,21 @@
 //! The world around the core: its store answers, its owner hears.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use anyhow::Context as _;
 use crypto::to_hex;
-use machine::{Machine, Now};
+use machine::{Endpoint, Instant, Machine, Now, Redacted};
 use runtime::World;
 use server::{Answer, Event, Keys, Question, SavedAddress};
 use store::{Address, Binding, DigestAlgorithm, Store, UserForm};
 use tokio::sync::{mpsc, oneshot};
+use udp::Plane;
+
+use super::defaults::{EVENTS_MAX, QUESTIONS_MAX};
 
 /// Questions that are answered together at most, what there is to keep in one transaction.
 const BATCH_MAX: usize = 256;
@@ -19,24 +25,98 @@ const BINDING_BYTES: usize = 512;
 
 /// Hears the core's events, and has its questions answered out of the store.
 pub struct Owner {
-    events: mpsc::UnboundedSender<Event>,
-    questions: mpsc::UnboundedSender<Asked>,
+    events: mpsc::Sender<Event>,
+    questions: mpsc::Sender<Asked>,
+    dropped: Arc<Dropped>,
+    plane: Option<Plane>,
+    /// Since when each relayed address is somebody's, while that is logged.
+    since: HashMap<Endpoint, Instant>,
 }
 
 type Asked = (Question, oneshot::Sender<Answer>);
 
+/// What found its queue full.
+#[derive(Debug, Default)]
+struct Dropped {
+    events: AtomicU64,
+    questions: AtomicU64,
+}
+
+/// Looks at the queues between the core and the world around it; keeps nothing alive.
+#[derive(Clone, Debug)]
+pub struct Queues {
+    events: mpsc::WeakSender<Event>,
+    questions: mpsc::WeakSender<Asked>,
+    dropped: Arc<Dropped>,
+}
+
+/// One queue: its name, how many wait in it, and how many found it full.
+pub type Queue = (&'static str, u64, u64);
+
+impl Queues {
+    /// Every queue.
+    pub fn all(&self) -> [Queue; 2] {
+        let Dropped { events, questions } = &*self.dropped;
+        [
+            ("events", waiting(&self.events), events.load(Relaxed)),
+            ("questions", waiting(&self.questions), questions.load(Relaxed)),
+        ]
+    }
+}
+
+fn waiting<T>(sender: &mpsc::WeakSender<T>) -> u64 {
+    sender.upgrade().map_or(0, |sender| (sender.max_capacity() - sender.capacity()) as u64)
+}
+
 impl Owner {
     /// The owner, and where the events come out. The store has a thread of its own, because it
-    /// waits for the disk; the core has a limited number of questions open, and so has the thread.
-    pub fn new(store: Store) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
-        let (events, heard) = mpsc::unbounded_channel();
-        let (questions, asked) = mpsc::unbounded_channel();
+    /// waits for the disk. What changes in who relays to whom is told to `plane`.
+    pub fn new(
+        store: Store,
+        plane: Option<Plane>,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<Event>)> {
+        let (events, heard) = mpsc::channel(EVENTS_MAX);
+        let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let clerk = move || answer_all(&store, asked);
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(clerk)
             .context("cannot start a thread for the store")?;
-        Ok((Self { events, questions }, heard))
+        let (dropped, since) = (Arc::default(), HashMap::new());
+        Ok((Self { events, questions, dropped, plane, since }, heard))
+    }
+
+    /// Looks at the queues.
+    pub fn queues(&self) -> Queues {
+        Queues {
+            events: self.events.downgrade(),
+            questions: self.questions.downgrade(),
+            dropped: Arc::clone(&self.dropped),
+        }
+    }
+
+    /// Logs who relays since when, and for how long. Thousands a second may come and go: nobody is
+    /// told of them but the log, and that only where it listens.
+    fn log_relaying(&mut self, now: Now, event: &Event) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            self.since.clear();
+            return;
+        }
+        match event {
+            Event::Allocated { user, transport, client, relayed } => {
+                tracing::info!(user = %Redacted(user), ?transport, "a relayed address is given out");
+                tracing::debug!(%user, %client, %relayed, "a relayed address is given out");
+                self.since.insert(*relayed, now.mono);
+            }
+            Event::Released { user, client, relayed, cause } => {
+                let since = self.since.remove(relayed);
+                let secs = since.map(|since| now.mono.saturating_since(since).as_secs());
+                let user_shown = Redacted(user);
+                tracing::info!(user = %user_shown, ?cause, secs, "a relayed address is given back");
+                tracing::debug!(%user, %client, %relayed, "a relayed address is given back");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -44,16 +124,32 @@ impl<M> World<M> for Owner
 where
     M: Machine<Event = Event, Question = Question, Answer = Answer>,
 {
-    fn event(&mut self, _: Now, event: Event) {
-        // Nobody listens any more while the core stops.
-        let _ = self.events.send(event);
+    fn event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Relay(change) => {
+                if let Some(plane) = &self.plane {
+                    plane.apply(change);
+                }
+            }
+            Event::Allocated { .. } | Event::Released { .. } => self.log_relaying(now, &event),
+            // Nobody listens any more while the core stops.
+            event => match self.events.try_send(event) {
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    self.dropped.events.fetch_add(1, Relaxed);
+                }
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            },
+        }
     }
 
     fn answer(&mut self, question: Question) -> impl Future<Output = Answer> + Send + 'static {
         let otherwise = refusal(&question);
         let (reply, answer) = oneshot::channel();
-        // A store that died answers as one that fails does.
-        let _ = self.questions.send((question, reply));
+        // A store that died, or that cannot keep up, answers as one that fails does.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.questions.try_send((question, reply))
+        {
+            self.dropped.questions.fetch_add(1, Relaxed);
+        }
         async move { answer.await.unwrap_or(otherwise) }
     }
 }
@@ -61,14 +157,14 @@ where
 /// What is answered when the store fails: nobody is let in, refused or promised anything.
 const fn refusal(question: &Question) -> Answer {
     match question {
-        Question::Credentials { .. } => Answer::Failed,
+        Question::Credentials { .. } | Question::HashedCredentials { .. } => Answer::Failed,
         Question::LoadBindings => Answer::Bindings(Vec::new()),
         Question::SaveBindings(_) => Answer::Saved(false),
     }
 }
 
 /// Answers until nobody asks any more.
-fn answer_all(store: &Store, mut asked: mpsc::UnboundedReceiver<Asked>) {
+fn answer_all(store: &Store, mut asked: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     while asked.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
         let (questions, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
@@ -89,6 +185,9 @@ fn answers(store: &Store, questions: Vec<Question>) -> Vec<Answer> {
             Question::LoadBindings => load(store).map(Answer::Bindings),
             Question::Credentials { user, realm } => {
                 credentials(store, &user, &realm).map(Answer::Credentials)
+            }
+            Question::HashedCredentials { hash, realm } => {
+                hidden_credentials(store, &hash, &realm).map(Answer::Credentials)
             }
         };
         checked(answered).unwrap_or(otherwise)
@@ -112,14 +211,26 @@ fn credentials(store: &Store, user: &str, realm: &str) -> anyhow::Result<Option<
     if form.of(&address) != user || address.domain() != realm {
         return Ok(None);
     }
-    let digests = store.digests(&address, form)?;
+    keys(store, &address, form)
+}
+
+/// The keys of the user whose name and realm have this hash.
+fn hidden_credentials(store: &Store, hash: &[u8; 32], realm: &str) -> anyhow::Result<Option<Keys>> {
+    match store.by_user_hash(hash)? {
+        Some((address, form)) if address.domain() == realm => keys(store, &address, form),
+        _ => Ok(None),
+    }
+}
+
+fn keys(store: &Store, address: &Address, form: UserForm) -> anyhow::Result<Option<Keys>> {
+    let digests = store.digests(address, form)?;
     let hex = |wanted| {
         let found = digests.iter().find(|(algorithm, _)| *algorithm == wanted);
         found.map(|(_, key)| to_hex(key.reveal()))
     };
     let keys = DigestAlgorithm::ALL.map(hex);
     let [Some(md5), Some(sha256), Some(sha512_256)] = keys else { return Ok(None) };
-    Ok(Some(Keys { md5, sha256, sha512_256 }))
+    Ok(Some(Keys { account: address.to_string(), md5, sha256, sha512_256 }))
 }
 
 fn load(store: &Store) -> anyhow::Result<Vec<SavedAddress>> {
@@ -160,7 +271,7 @@ mod tests {
     use server::{Answer, Keys, Question, SavedAddress};
     use store::Store;
 
-    use super::{answers, credentials};
+    use super::{answers, credentials, hidden_credentials};
 
     #[test]
     fn keys_of_both_names() {
@@ -169,6 +280,9 @@ mod tests {
         for user in ["alice", "alice@example.org"] {
             let keys = credentials(&store, user, "example.org").unwrap();
             assert_eq!(keys, Some(Keys::derive(user, "example.org", "secret")));
+            let hash = server::user_hash(user, "example.org");
+            assert_eq!(hidden_credentials(&store, &hash, "example.org").unwrap(), keys);
+            assert_eq!(hidden_credentials(&store, &hash, "example.net").unwrap(), None);
         }
         for (user, realm) in [
             ("Alice", "example.org"),

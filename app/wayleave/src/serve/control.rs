@@ -1,0 +1,232 @@
+//! A core that runs: what it tells, what signals tell it, how it ends.
+
+use runtime::{Certificates, Handle, Inherited};
+use server::Event;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::core::Core;
+use super::defaults::SUMMARY_INTERVAL;
+use super::metrics::Snapshot;
+use super::pages::Watch;
+use super::report::Report;
+use super::{Args, identity, notify, relaying};
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::logging;
+use crate::signal::{Signal, Signals};
+use turn::server::Refusal;
+
+/// Whatever can be changed while the core runs, and what it was last.
+pub struct Control<C> {
+    pub args: Args,
+    pub config: Config,
+    pub core: Handle<C>,
+    pub watch: Watch<C>,
+    pub certificates: Certificates,
+    pub inherited: Inherited,
+    pub report: Report,
+}
+
+/// How a round of control ends.
+enum Next {
+    Go,
+    /// No new work; what is under way may end until then.
+    Drain(Instant),
+    End(Result<(), Failure>),
+}
+
+impl<C: Core> Control<C> {
+    /// Serves until the core cannot, or is told to stop and has nothing left to do.
+    pub async fn serve(
+        &mut self,
+        events: &mut mpsc::Receiver<Event>,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        let mut end: Option<Instant> = None;
+        let mut before = None;
+        let mut summary = Instant::now() + SUMMARY_INTERVAL;
+        loop {
+            let limit = async {
+                match end {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let next = tokio::select! {
+                event = events.recv() => self.event(event),
+                signal = signals.next() => self.signal(signal, end.is_some()).await,
+                () = limit => {
+                    tracing::warn!("what was left after the time to drain is cut off");
+                    Next::End(Ok(()))
+                }
+                () = sleep_until(summary) => {
+                    summary = Instant::now() + SUMMARY_INTERVAL;
+                    self.summarise(&mut before).await;
+                    Next::Go
+                }
+            };
+            match next {
+                Next::Go => {}
+                Next::Drain(limit) => end = Some(limit),
+                Next::End(outcome) => return outcome,
+            }
+        }
+    }
+
+    fn event(&mut self, event: Option<Event>) -> Next {
+        match event {
+            Some(Event::Drained) => Next::End(Ok(())),
+            Some(event) => {
+                let ready = matches!(event, Event::Ready { .. });
+                if ready {
+                    self.warn_of_unused();
+                }
+                match self.report.event(event) {
+                    Ok(()) => {
+                        if ready {
+                            notify::ready();
+                        }
+                        Next::Go
+                    }
+                    Err(failure) => Next::End(Err(failure)),
+                }
+            }
+            None => Next::End(Err(Failure::new(Exit::Failed, "failed", "the core has died"))),
+        }
+    }
+
+    /// Sockets that were passed in vain are most likely a mistake in two files that do not agree.
+    fn warn_of_unused(&mut self) {
+        let (udp, tcp) = self.inherited.waiting();
+        for (name, at) in udp.iter().map(|at| ("udp", at)).chain(tcp.iter().map(|at| ("tcp", at))) {
+            self.report.warn(format!(
+                "the inherited socket {name} {at} is none of the addresses to listen on"
+            ));
+        }
+    }
+
+    async fn signal(&mut self, signal: Signal, draining: bool) -> Next {
+        match signal {
+            Signal::HangUp => {
+                notify::reloading();
+                match self.reload().await {
+                    Ok(restart) => self.report.reloaded(&restart),
+                    Err(failure) => self.report.not_reloaded(&failure),
+                }
+                notify::ready();
+                Next::Go
+            }
+            Signal::Interrupt => Next::End(Err(Failure::interrupted())),
+            Signal::Terminate if draining => Next::End(Ok(())),
+            Signal::Terminate => self.drain().await,
+        }
+    }
+
+    /// Takes no new work; ends at once if there is none.
+    async fn drain(&mut self) -> Next {
+        notify::stopping();
+        self.watch.drain();
+        let verb = self.core.verb(|core, now| {
+            core.get_mut().drain(now);
+            core.get().stats().turn.allocations
+        });
+        match verb.await {
+            Ok(allocations) if allocations > 0 => {
+                let limit = self.config.drain.0;
+                self.report.draining(allocations, limit);
+                Next::Drain(Instant::now() + limit)
+            }
+            Ok(_) | Err(runtime::Stopped) => Next::End(Ok(())),
+        }
+    }
+
+    /// Reads the configuration again and does what it says, or nothing of it. Names the keys that
+    /// only a restart would bring.
+    async fn reload(&mut self) -> Result<Vec<&'static str>, Failure> {
+        let config = self.args.config()?;
+        let turn = relaying::turn_config(&config)?;
+        let identity = identity::read(&config.tls)?;
+        set_log(&config)?;
+        if let Some(identity) = identity {
+            self.certificates.replace(&identity).map_err(|error| identity::refused(&error))?;
+        }
+        self.core
+            .verb(move |core, _| core.get_mut().reload(turn))
+            .await
+            .map_err(|stopped| Failure::new(Exit::Failed, "failed", stopped.to_string()))?;
+        let restart = fixed(&self.config, &config);
+        self.config = config;
+        Ok(restart)
+    }
+
+    /// Logs what was refused since the last time, a line for all of it.
+    async fn summarise(&self, before: &mut Option<Snapshot>) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        let Some(now) = self.watch.snapshot().await else { return };
+        let refused = |snapshot: &Snapshot, cause| snapshot.stats.turn.refused(cause);
+        let news = Refusal::ALL.iter().filter_map(|&cause| {
+            let since = before.as_ref().map_or(0, |before| refused(before, cause));
+            let count = refused(&now, cause) - since;
+            (count > 0).then(|| format!("{} {count}", cause.name()))
+        });
+        let news: Vec<String> = news.collect();
+        let dropped = now.relayed().dropped();
+        let dropped = dropped - before.as_ref().map_or(0, |before| before.relayed().dropped());
+        if !news.is_empty() || dropped > 0 {
+            let allocations = now.stats.turn.allocations;
+            let refused = news.join(", ");
+            tracing::info!(allocations, refused, dropped, "relaying, since the last summary");
+        }
+        *before = Some(now);
+    }
+}
+
+/// Logs what the configuration says.
+pub fn set_log(config: &Config) -> Result<(), Failure> {
+    logging::set(config.log.as_deref()).map_err(|why| {
+        Failure::configuration(format!("log: {why}"))
+            .with_remedy("write log = \"info\", or a filter like \"info,wayleave_turn=debug\"")
+    })
+}
+
+/// The keys that differ and are not read again.
+fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let differs = [
+        ("domain", old.domain != new.domain),
+        ("listen", old.listen != new.listen),
+        ("data", old.data != new.data),
+        ("external_address", old.external_address != new.external_address),
+        ("sip", old.sip != new.sip),
+        ("turn.ports", old.turn.ports != new.turn.ports),
+        ("turn.tls_ports", old.turn.tls_ports != new.turn.tls_ports),
+        ("relay", old.relay != new.relay),
+        // The listeners for TLS are there or not since the start.
+        ("tls", old.tls.certificate.is_some() != new.tls.certificate.is_some()),
+        ("http", old.http != new.http),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixed;
+    use crate::config::Config;
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = Config::default();
+        let mut new = old.clone();
+        new.turn.lifetime = Some("30s".parse().unwrap());
+        new.turn.quotas.user = 1;
+        new.turn.allow_peers = vec!["10.0.0.0/8".parse().unwrap()];
+        new.log = Some("info".to_owned());
+        assert_eq!(fixed(&old, &new), [""; 0]);
+        new.domain = "example.net".to_owned();
+        new.relay.ports = "50000-50100".parse().unwrap();
+        new.tls.certificate = Some("fullchain.pem".into());
+        assert_eq!(fixed(&old, &new), ["domain", "relay", "tls"]);
+    }
+}
