@@ -21,3 +21,41 @@ pub const MAX_CONTROL_MESSAGES: usize = 8192;
 /// Bytes that wait for control: the messages above at the length of an authenticated request, and as
 /// much again.
 pub const MAX_CONTROL_LEN: usize = 4 << 20;
+
+/// Bytes asked of the kernel for the receive buffer of a relayed address: a few hundred
+/// milliseconds of one call's video.
+pub const RELAY_BUFFER_LEN: usize = 256 << 10;
+
+/// Packets that a shard holds at once: as many as wait are received before the first is sent, so
+/// that those of one destination leave together.
+pub const SLOTS_LEN: usize = 256;
+
+/// Bytes received at most into a slot: the largest train that GRO hands over.
+pub const RECEIVE_LEN: usize = 65_535;
+
+/// Bytes of a slot: headroom, a packet, and room for the headers of a train to grow into. No
+/// multiple of a page's length, or the slots would fight for the same lines of the cache.
+pub const SLOT_LEN: usize = relay::HEADROOM_LEN + 69_760;
+
+/// Sockets that epoll tells of at once.
+pub const EVENTS_LEN: usize = 128;
+
+/// Messages sent in one system call.
+pub const MAX_SEND_MESSAGES: usize = 64;
+
+/// Pieces of memory sent in one system call: several to a message where packets leave as a train.
+pub const MAX_SEND_PIECES: usize = 256;
+
+/// Datagrams of one train: what every kernel that has GSO takes.
+pub const MAX_TRAIN_SEGMENTS: usize = 64;
+
+/// Bytes of one train: the longest UDP payload over IPv4 and over IPv6.
+pub const MAX_TRAIN_LEN: usize = 65_487;
+
+/// Changes that a shard without packets is told before it is woken to take them over: what they hold
+/// stays in memory until then.
+pub const MAX_UNREAD_COMMANDS: usize = 256;
+
+/// Errors that a socket gives instead of datagrams before others get their turn: each stands for an
+/// ICMP message, and whoever sends those must not hold a shard.
+pub const MAX_ERRORS_READ: usize = 4;

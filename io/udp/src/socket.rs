@@ -184,7 +184,7 @@ impl<S: AsFd> Socket<S> {
 }
 
 /// `endpoint` as the kernel wants it: a link-local address needs the interface (RFC 4007 §6).
-fn scoped(endpoint: Endpoint, interface: Option<NonZeroU32>) -> SocketAddr {
+pub(crate) fn scoped(endpoint: Endpoint, interface: Option<NonZeroU32>) -> SocketAddr {
     match (endpoint.ip(), interface) {
         (IpAddr::V6(ip), Some(interface)) if is_link_local(ip.into()) => {
             SocketAddrV6::new(ip, endpoint.port(), 0, interface.get()).into()
@@ -193,7 +193,7 @@ fn scoped(endpoint: Endpoint, interface: Option<NonZeroU32>) -> SocketAddr {
     }
 }
 
-fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(_) => false,
         IpAddr::V6(ip) => ip.is_unicast_link_local() || is_link_local_multicast(ip),
@@ -205,7 +205,7 @@ fn is_link_local_multicast(ip: Ipv6Addr) -> bool {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn bind_to_device(
+pub(crate) fn bind_to_device(
     socket: &socket2::Socket,
     local: Endpoint,
     interface: Option<NonZeroU32>,
@@ -218,7 +218,11 @@ fn bind_to_device(
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn bind_to_device(_: &socket2::Socket, _: Endpoint, _: Option<NonZeroU32>) -> io::Result<()> {
+pub(crate) fn bind_to_device(
+    _: &socket2::Socket,
+    _: Endpoint,
+    _: Option<NonZeroU32>,
+) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

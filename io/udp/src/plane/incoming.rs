@@ -85,7 +85,7 @@ impl Arrivals {
     }
 
     /// Adds one if there is room; says whether there was.
-    fn push(&mut self, arrival: Arrival<'_>) -> bool {
+    pub(super) fn push(&mut self, arrival: Arrival<'_>) -> bool {
         let len = match arrival {
             Arrival::Datagram { bytes, .. } => bytes.len(),
             Arrival::Unreachable { .. } => 0,
@@ -107,7 +107,7 @@ impl Arrivals {
         true
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.bytes.clear();
     }
