@@ -60,10 +60,7 @@ impl Connection {
 
     /// Sends small messages at once; returns our side's address and the peer's.
     pub(crate) fn prepare(&self) -> io::Result<(Endpoint, Endpoint)> {
-        let tcp = match &self.stream {
-            Stream::Tcp(tcp) => tcp,
-            Stream::Tls(tls) => tls.get_ref().0,
-        };
+        let tcp = self.stream.tcp();
         tcp.set_nodelay(true)?;
         Ok((tcp.local_addr()?.into(), tcp.peer_addr()?.into()))
     }
@@ -89,6 +86,11 @@ impl Connection {
 
     pub(crate) const fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// What ended the connection, if something did that reading or writing would tell.
+    pub(crate) fn error(&self) -> Option<io::Error> {
+        self.stream.tcp().take_error().unwrap_or_else(Some)
     }
 
     /// Takes what the machine writes.
@@ -170,6 +172,13 @@ trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
     fn pinned(&mut self) -> Pin<&mut dyn Duplex> {
         let stream: &mut dyn Duplex = match self {
             Self::Tcp(tcp) => tcp,

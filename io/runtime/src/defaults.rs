@@ -36,6 +36,10 @@ pub const LINGER: Duration = Duration::from_secs(5);
 /// How long to rest after the kernel had no descriptors or no memory.
 pub const RETRY: Duration = Duration::from_millis(100);
 
+/// How often a connection that is not read is asked whether it still stands: reading would tell at
+/// once, and whoever waits for its peer should know within the second.
+pub const PAUSED_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How often the list of interfaces is read.
 pub const INTERFACES_INTERVAL: Duration = Duration::from_secs(3);
 

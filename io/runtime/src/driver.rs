@@ -14,8 +14,8 @@ use udp::{Batch, Transmit};
 use crate::clock::{now, to_tokio};
 use crate::connection::Connection;
 use crate::defaults::{
-    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, INTERFACES_INTERVAL, LINGER, READ_LEN, RETRY, ROUND,
-    VERBS_PER_ROUND,
+    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, INTERFACES_INTERVAL, LINGER, PAUSED_INTERVAL, READ_LEN,
+    RETRY, ROUND, VERBS_PER_ROUND,
 };
 use crate::dns::Resolver;
 use crate::fail::fail_kind;
@@ -64,6 +64,8 @@ pub(crate) enum Deadline {
     Linger(Id),
     /// A resource that failed for a moment is served again.
     Retry(Id),
+    /// Whether a paused connection still stands is looked at again.
+    Paused(Id),
 }
 
 impl<M, W> Driver<M, W>
@@ -202,6 +204,7 @@ where
                 }
                 Deadline::Linger(id) => drop(self.slots.remove(&id)),
                 Deadline::Retry(id) => self.wake(id),
+                Deadline::Paused(id) => self.look_at_paused(id),
             }
         }
     }
@@ -232,14 +235,16 @@ where
                 let Some(slot) = self.slots.get_mut(&socket) else { return };
                 tracing::trace!(?socket, %remote, len = self.payload.len(), "sends");
                 let transmit = Transmit { source, remote, segment_size, bytes: &self.payload };
-                match (&mut slot.resource, &self.plane) {
-                    (Resource::Udp(port), _) => {
-                        if port.send(transmit, dont_fragment) {
-                            slot.waker.wake_by_ref();
-                        }
+                let waits = match (&mut slot.resource, &self.plane) {
+                    (Resource::Udp(port), _) => port.send(transmit, dont_fragment),
+                    (Resource::Planed, Some(side)) => {
+                        side.send(socket, transmit, dont_fragment);
+                        false
                     }
-                    (Resource::Planed, Some(side)) => side.send(socket, transmit, dont_fragment),
-                    _ => {}
+                    _ => false,
+                };
+                if waits {
+                    slot.waker.wake_by_ref();
                 }
             }
             Output::Connect { id, local, remote } => {
@@ -255,12 +260,7 @@ where
                 connection.write(&self.payload);
                 slot.waker.wake_by_ref();
             }
-            Output::Pause { conn, paused } => {
-                let Some(slot) = self.slots.get_mut(&conn) else { return };
-                let Resource::Connection(connection) = &mut slot.resource else { return };
-                connection.pause(paused);
-                slot.waker.wake_by_ref();
-            }
+            Output::Pause { conn, paused } => self.pause(conn, paused),
             Output::StartTls { conn, role, alpn } => self.start_tls(conn, role, alpn),
             Output::Resolve { id, name, kinds } => {
                 let lookup = tokio::spawn(self.resolver.clone().resolve(name, kinds));
@@ -272,6 +272,18 @@ where
             }
             Output::Close { id } => self.close(id),
             Output::Event(event) => self.world.event(now(), event),
+        }
+    }
+
+    fn pause(&mut self, conn: Id, paused: bool) {
+        let Some(slot) = self.slots.get_mut(&conn) else { return };
+        let Resource::Connection(connection) = &mut slot.resource else { return };
+        connection.pause(paused);
+        if paused {
+            self.timers.set(Deadline::Paused(conn), now().mono + PAUSED_INTERVAL);
+        } else {
+            self.timers.cancel(&Deadline::Paused(conn));
+            slot.waker.wake_by_ref();
         }
     }
 
@@ -299,7 +311,7 @@ where
             },
             BindKind::TcpListener => self.listen(local, interface),
         };
-        match bound {
+        match bound.map_err(|error| tcp::no_port(error, local)) {
             Ok((resource, local)) => {
                 self.hold(id, resource);
                 self.inbox.push_back(Input::Bound { id, local });
@@ -340,6 +352,7 @@ where
     /// Closes what the machine holds by the name `id`.
     fn close(&mut self, id: Id) {
         self.timers.cancel(&Deadline::Connect(id));
+        self.timers.cancel(&Deadline::Paused(id));
         let Some(slot) = self.slots.remove(&id) else { return };
         // Of what is closed the machine hears no more, not even what had already happened.
         self.inbox.retain(|input| subject(input) != Some(id));

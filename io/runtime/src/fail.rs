@@ -33,9 +33,36 @@ pub(crate) fn close_reason(error: &Error) -> CloseReason {
     }
 }
 
-/// Whether the process or the system has no descriptors left.
+/// Whether the process or the system has no descriptors or no memory for sockets left.
+#[cfg(unix)]
 fn is_exhausted(error: &Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+}
+
+#[cfg(not(unix))]
+fn is_exhausted(_: &Error) -> bool {
+    false
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Error;
+
+    use machine::FailKind;
+    use rustix::io::Errno;
+
+    use super::fail_kind;
+
+    #[test]
+    fn what_ends_is_told_from_what_is_taken() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(fail_kind(&Error::from(errno)), FailKind::OutOfResources);
+        }
+        assert_eq!(fail_kind(&Error::from(Errno::ADDRINUSE)), FailKind::AddressInUse);
+        let foreign = fail_kind(&Error::from(Errno::ADDRNOTAVAIL));
+        assert_eq!(foreign, FailKind::AddressNotAvailable);
+        assert!(matches!(fail_kind(&Error::from(Errno::PROTO)), FailKind::Other(_)));
+    }
 }

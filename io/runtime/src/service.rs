@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 use machine::{CloseReason, Id, Input, Machine};
 use tokio::net::TcpStream;
 
+use crate::clock::now;
 use crate::connection::Connection;
-use crate::defaults::{ACCEPTED_MAX, MAX_UNREACHABLE};
+use crate::defaults::{ACCEPTED_MAX, MAX_UNREACHABLE, PAUSED_INTERVAL};
 use crate::driver::{Deadline, Driver};
 use crate::fail::{close_reason, fail_kind};
 use crate::handle::World;
@@ -209,6 +210,20 @@ where
         };
         self.scratch = scratch;
         served
+    }
+
+    /// A connection that is not read and has been reset is over; one that stands is looked at again.
+    pub(crate) fn look_at_paused(&mut self, id: Id) {
+        let Some(slot) = self.slots.get(&id) else { return };
+        let Resource::Connection(connection) = &slot.resource else { return };
+        if !connection.is_paused() {
+            return;
+        }
+        let waker = slot.waker.clone();
+        match connection.error() {
+            Some(error) => _ = self.ended(id, &waker, close_reason(&error)),
+            None => self.timers.set(Deadline::Paused(id), now().mono + PAUSED_INTERVAL),
+        }
     }
 
     /// The connection ended by itself; what the machine wrote is still delivered if the peer only

@@ -6,6 +6,7 @@ extern crate wayleave_runtime as runtime;
 
 mod clock;
 mod dns;
+mod paused;
 mod probe;
 mod stop;
 mod tcp;

@@ -1,7 +1,7 @@
 //! TCP connections.
 
 use std::io::Read as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use machine::{BindKind, CloseReason, Endpoint, FailKind, Id, Input, Output};
 use runtime::defaults::WRITE_BUFFER_LEN;
@@ -138,4 +138,38 @@ async fn after_close_nothing_is_heard() {
     hears(&mut run, b, b"", true).await;
     let rest = run.stop().await;
     assert!(!rest.iter().any(|seen| matches!(seen, Seen::Input(Input::Data { .. }))), "{rest:?}");
+}
+
+#[tokio::test]
+async fn connections_go_out_from_a_listeners_port() {
+    let mut run = Run::new().await;
+    let mut open = Vec::new();
+    for ip in ["127.0.0.1", "[::1]"] {
+        let (listener, relayed) = run.bind(BindKind::TcpListener, &format!("{ip}:0")).await;
+        let peers: Vec<_> =
+            (0..20).map(|_| TcpListener::bind(format!("{ip}:0")).unwrap()).collect();
+        for peer in &peers {
+            let (id, remote) = (run.id(), peer.local_addr().unwrap().into());
+            run.output(Output::Connect { id, local: Some(relayed), remote }, &[]).await;
+            let Input::Connected { local, .. } = run.input().await else { panic!("connected") };
+            assert_eq!(local, relayed);
+            let (stream, from) = peer.accept().unwrap();
+            assert_eq!(Endpoint::from(from), relayed);
+            open.push(stream);
+        }
+        // To one peer there is one connection from one port.
+        let (again, remote) = (run.id(), peers[0].local_addr().unwrap().into());
+        run.output(Output::Connect { id: again, local: Some(relayed), remote }, &[]).await;
+        let kind = FailKind::AddressNotAvailable;
+        assert_eq!(run.input().await, Input::Failed { id: again, kind });
+        // The listener goes on, and its port is nobody else's.
+        open.push(TcpStream::connect(std::net::SocketAddr::from(relayed)).unwrap());
+        let Input::Accepted { listener: at, .. } = run.input().await else { panic!("accepted") };
+        assert_eq!(at, listener);
+        let second = run.try_bind(BindKind::TcpListener, &relayed.to_string()).await;
+        assert_eq!(second, Err(FailKind::AddressInUse));
+        // Closed, it can be opened again while its connections stand.
+        run.output(Output::Close { id: listener }, &[]).await;
+        run.bind(BindKind::TcpListener, &relayed.to_string()).await;
+    }
 }

@@ -7,10 +7,10 @@ use runtime::{Certificates, Config, Identity, Roots, Tls};
 use crate::probe::Run;
 use crate::tcp::{hears, pair};
 
-const NAME: &str = "server.example";
+pub(crate) const NAME: &str = "server.example";
 
 /// A certificate for [`NAME`], shown and trusted.
-fn identity() -> (Identity, Roots) {
+pub(crate) fn identity() -> (Identity, Roots) {
     let names = vec![NAME.to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     let der = cert.der().to_vec();
@@ -18,7 +18,7 @@ fn identity() -> (Identity, Roots) {
     (identity, Roots::Only(vec![der]))
 }
 
-fn tls(roots: Roots, identity: &Identity) -> Tls {
+pub(crate) fn tls(roots: Roots, identity: &Identity) -> Tls {
     Tls { roots, certificates: Certificates::new(identity).unwrap() }
 }
 
@@ -156,4 +156,57 @@ async fn a_peer_that_talks_something_else_fails() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A handshake between the two sides; the client's certificates of the server.
+async fn shown(run: &mut Run) -> (Id, Id, Vec<Vec<u8>>) {
+    let (server, client) = start(run, NAME, "probe").await;
+    let mut certs = Vec::new();
+    for _ in 0..2 {
+        let Input::Secured { conn, peer_certs, .. } = run.input().await else { panic!("secured") };
+        if conn == client {
+            certs = peer_certs;
+        }
+    }
+    (server, client, certs)
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_while_connections_are_open() {
+    let ((first, Roots::Only(mut trusted)), (second, Roots::Only(also))) = (identity(), identity())
+    else {
+        panic!("own roots");
+    };
+    trusted.extend(also);
+    let certificates = Certificates::new(&first).unwrap();
+    let tls = Tls { roots: Roots::Only(trusted), certificates: certificates.clone() };
+    let mut run = running(tls).await;
+    let (server, client, certs) = shown(&mut run).await;
+    assert_eq!(certs, first.chain);
+
+    // One that cannot be shown changes nothing.
+    let mixed = Identity { chain: second.chain.clone(), key: first.key.clone() };
+    for bad in [mixed, Identity { chain: Vec::new(), key: first.key.clone() }] {
+        certificates.replace(&bad).unwrap_err();
+    }
+    let garbage = Identity { chain: second.chain.clone(), key: b"no key".to_vec() };
+    assert!(certificates.replace(&garbage).unwrap_err().to_string().contains("cannot be used"));
+    assert_eq!(shown(&mut run).await.2, first.chain);
+
+    certificates.replace(&second).unwrap();
+    assert_eq!(shown(&mut run).await.2, second.chain);
+    run.output(Output::Write { conn: client }, b"still here").await;
+    hears(&mut run, server, b"still here", false).await;
+}
+
+#[tokio::test]
+async fn a_certificate_can_come_later() {
+    let (identity, roots) = identity();
+    let certificates = Certificates::none();
+    assert!(!certificates.is_some());
+    let mut run = running(Tls { roots, certificates: certificates.clone() }).await;
+    let (server, _) = start(&mut run, NAME, "probe").await;
+    assert!(failures(&mut run).await.iter().any(|(id, _)| *id == server));
+    certificates.replace(&identity).unwrap();
+    assert_eq!(shown(&mut run).await.2, identity.chain);
 }
