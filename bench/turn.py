@@ -379,6 +379,29 @@ def check_reload(tool, wayleave):
     return traffic["lost"] == 0, f"{traffic['received']} packets, {hangups} × SIGHUP, {traffic['lost']} lost"
 
 
+def check_metrics(tool, wayleave):
+    """What /metrics counts is what the load counts."""
+    packets, size, wrong = 30_000, 172, []
+    with wayleave.running(100) as server:
+        for direction in ("client-to-peer", "peer-to-client", "client-to-client"):
+            before = metrics(server)
+            load = bench_turn(tool, server, "-n", packets, "-a", 100, "--size", size, "--direction", direction)
+            told = events_of(load)[0]
+            counted = told["trial"]["received"] + told["traffic"]["received"]
+            # Counters of the data plane's threads are told now and then.
+            time.sleep(2)
+            after = metrics(server)
+            label = '{direction="%s"}' % direction.replace("-", "_")
+            for name, expected in (("turn_relayed_packets_total" + label, counted),
+                                   ("turn_relayed_bytes_total" + label, counted * size),
+                                   ("turn_allocated_total", told["allocate"]["done"])):
+                name = "wayleave_" + name
+                seen = int(after.get(name, 0)) - int(before.get(name, 0))
+                if seen != expected:
+                    wrong.append(f"{name}: {seen} instead of {expected}")
+    return not wrong, "; ".join(wrong) or f"{3 * packets} packets"
+
+
 def check_churn(tool, wayleave, generations=10):
     """The memory of the tenth generation of clients is that of the third."""
     wayleave.settings = wayleave.settings | {"turn.lifetime": '"30s"'}
@@ -392,7 +415,7 @@ def check_churn(tool, wayleave, generations=10):
 
 def checks(tool, wayleave):
     failed = False
-    for check in (check_reload, check_churn):
+    for check in (check_reload, check_metrics, check_churn):
         good, words = check(tool, wayleave)
         print(f"{'ok' if good else 'FAILED'}: {check.__doc__} {words}")
         failed |= not good

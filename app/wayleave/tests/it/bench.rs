@@ -54,3 +54,43 @@ fn a_wrong_password_and_a_server_that_is_not_there() {
     let told = events(&lost);
     assert_eq!((&told[0]["lost"], &told[1]["kind"]), (&3.into(), &"unreachable".into()));
 }
+
+/// Runs `bench turn` as Alice; the last event and the exit code.
+fn bench_turn(stage: &Stage, transport: &str, more: &[&str]) -> (serde_json::Value, Option<i32>) {
+    let over = if transport == "udp" { "udp" } else { "tcp" };
+    let (server, password) = (stage.core.address("turn", over), stage.file("password"));
+    let load = ["--json", "bench", "turn", &server, "--transport", transport, "-w", "16"];
+    let user = ["--password-file", password.to_str().unwrap()];
+    let output = run(&[&load as &[&str], &user, more].concat(), &stage.file("."), "");
+    (events(&output).remove(0), output.status.code())
+}
+
+#[test]
+fn turn_in_every_direction() {
+    let stage = Stage::at("127.0.0.1", &["--set", r#"turn.allow_peers=["127.0.0.0/8"]"#]);
+    let pid = stage.core.process.pid().to_string();
+    for (transport, via) in [("udp", "channel"), ("udp", "send"), ("tcp", "channel")] {
+        for direction in ["client-to-peer", "peer-to-client", "client-to-client"] {
+            let what = ["--direction", direction, "--via", via, "--pid", &pid, "-a", "4"];
+            let amount = ["-n", "60", "--train", "3"];
+            let (told, code) = bench_turn(&stage, transport, &[&what[..], &amount].concat());
+            assert_eq!((code, &told["what"]), (Some(0), &"turn".into()), "{told}");
+            for step in ["allocate", "permit"] {
+                assert_eq!(told[step]["done"], 4, "{told}");
+            }
+            let traffic = &told["traffic"];
+            assert_eq!((&traffic["sent"], &traffic["lost"]), (&60.into(), &0.into()), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_a_relay_refuses() {
+    let stage = Stage::set();
+    let (told, code) = bench_turn(&stage, "udp", &["-a", "2", "-n", "10"]);
+    assert_eq!((&told["permit"]["refused"], code), (&2.into(), Some(1)), "{told}");
+    let (told, code) = bench_turn(&stage, "udp", &["-a", "1", "--user", "nobody"]);
+    assert_eq!((&told["allocate"]["refused"], code), (&1.into(), Some(10)), "{told}");
+    let (told, code) = bench_turn(&stage, "udp", &["-a", "2", "-n", "0"]);
+    assert_eq!((&told["allocate"]["done"], code), (&2.into(), Some(0)), "{told}");
+}

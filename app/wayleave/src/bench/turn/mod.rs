@@ -133,7 +133,7 @@ fn load(
         all_granted(outcome)?;
         stage.flows(clients)
     };
-    stage.try_out(clients, &flows)?;
+    report.trial = Some(stage.try_out(clients, &flows)?);
     report.traffic = Some(stage.pass(args.packets, clients, &flows)?);
     Ok(())
 }

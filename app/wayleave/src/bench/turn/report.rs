@@ -15,6 +15,8 @@ pub struct Report {
     pub allocate: Option<(Outcome, Spent)>,
     /// The permissions or channels.
     pub permit: Option<(Outcome, Spent)>,
+    /// The packets that went before, to see whether any come through.
+    pub trial: Option<Passed>,
     /// The packets.
     pub traffic: Option<(Passed, Spent)>,
 }
@@ -30,6 +32,9 @@ impl Report {
                 "via": word(via), "allocations": allocations, "size": size, "train": train,
                 "allocate": self.allocate.as_ref().map(|(o, s)| requests_json(o, s)),
                 "permit": self.permit.as_ref().map(|(o, s)| requests_json(o, s)),
+                "trial": self.trial.map(|Passed { sent, received, .. }| json!({
+                    "sent": sent, "received": received,
+                })),
                 "traffic": self.traffic.as_ref().map(|(p, s)| traffic_json(p, s)),
             }),
         );

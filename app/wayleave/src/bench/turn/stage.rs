@@ -141,12 +141,12 @@ impl<'a> Stage<'a> {
         Ok((passed?, spent))
     }
 
-    /// Sends one packet of every flow, and fails if none comes through.
-    pub fn try_out(&mut self, clients: &mut [Client], flows: &[Flow]) -> Result<(), Failure> {
+    /// Sends one train of every flow, and fails if none comes through.
+    pub fn try_out(&mut self, clients: &mut [Client], flows: &[Flow]) -> Result<Passed, Failure> {
         let trains = u64::try_from(flows.len()).unwrap_or(u64::MAX);
         let (passed, _) = self.pass(trains * u64::from(self.args.train), clients, flows)?;
         if passed.received > 0 {
-            return Ok(());
+            return Ok(passed);
         }
         let peer = self.peer.local();
         let message = format!("nothing comes through between the clients and the peer {peer}");
