@@ -9,6 +9,7 @@ packages=(
   sip-tester   # sipp
   baresip-core # baresip
   tshark       # a second opinion on our captures
+  coturn       # turnutils_uclient, turnutils_peer, turnserver
 )
 
 missing=()

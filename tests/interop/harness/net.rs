@@ -29,6 +29,15 @@ pub(crate) struct TwoNats {
     _routers: [Host; 2],
 }
 
+/// Alice and Bob in public, the core behind a NAT that gives it a public address of its own, as
+/// clouds do.
+pub(crate) struct OneToOne {
+    pub core: Host,
+    pub alice: Host,
+    pub bob: Host,
+    _router: Host,
+}
+
 /// What a router does to UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nat {
@@ -83,6 +92,43 @@ impl TwoNats {
         let (first, alice) = behind(1, "alice", alices);
         let (second, bob) = behind(2, "bob", bobs);
         Self { core, alice, bob, _routers: [first, second] }
+    }
+}
+
+impl OneToOne {
+    /// The core's own address.
+    pub(crate) const INSIDE: &str = "10.1.0.5";
+    /// The core's address as everybody else sees it.
+    pub(crate) const OUTSIDE: &str = "198.51.100.7";
+    pub(crate) const BOB: &str = "198.51.100.12";
+
+    pub(crate) fn new() -> Self {
+        let net = Name::new();
+        let [router, core] = [Host::new(&net, "router"), Host::new(&net, "core")];
+        let [alice, bob] = [Host::new(&net, "alice"), Host::new(&net, "bob")];
+        router.bridge("wan", &["198.51.100.7/24"]);
+        router.bridge("lan", &["10.1.0.1/24"]);
+        router.set("net/ipv4/ip_forward", "1");
+        for (host, n) in [(&alice, 11), (&bob, 12)] {
+            router.plug("wan", host);
+            host.address("eth0", &format!("198.51.100.{n}/24"));
+        }
+        router.plug("lan", &core);
+        core.address("eth0", "10.1.0.5/24");
+        core.ip("route add default via 10.1.0.1");
+        router.filter(
+            "table ip wayleave {
+               chain in {
+                 type nat hook prerouting priority dstnat;
+                 iifname wan ip daddr 198.51.100.7 dnat to 10.1.0.5
+               }
+               chain out {
+                 type nat hook postrouting priority srcnat;
+                 oifname wan ip saddr 10.1.0.5 snat to 198.51.100.7
+               }
+             }",
+        );
+        Self { core, alice, bob, _router: router }
     }
 }
 
@@ -163,6 +209,11 @@ impl Host {
                }}
              }}"
         );
+        self.filter(&rules);
+    }
+
+    /// Loads `rules` of nftables.
+    fn filter(&self, rules: &str) {
         let file = std::env::temp_dir().join(format!("{}.nft", self.namespace));
         fs::write(&file, rules).expect("a temporary file");
         run(Command::new("ip")

@@ -51,9 +51,15 @@ pub(crate) struct Core {
 impl Core {
     /// Starts a core on `host` that listens on `address`, and waits until it is ready.
     pub(crate) fn start(host: &Host, address: &str) -> Self {
+        Self::start_with(host, &[address], &[])
+    }
+
+    /// Starts a core on `host` that listens on `addresses`, with more flags.
+    pub(crate) fn start_with(host: &Host, addresses: &[&str], flags: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let mut command = wayleave(Some(host));
-        command.args(["serve", "--json", "--domain", DOMAIN, "--listen", address]);
+        command.args(["serve", "--json", "--domain", DOMAIN]).args(flags);
+        command.args(addresses.iter().flat_map(|address| ["--listen", address]));
         command.arg("--data").arg(data.path());
         let mut process = Process::start("serve", command);
         wait_for_event(&mut process, "ready");
