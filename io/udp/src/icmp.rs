@@ -26,7 +26,7 @@ impl<S: AsFd> Socket<S> {
     pub fn unreachable(&self) -> io::Result<Unreachable> {
         loop {
             // What is no error of a path is left out.
-            if let Some(unreachable) = imp::next(self.owner())? {
+            if let Some(unreachable) = next(self.owner())? {
                 return Ok(unreachable);
             }
         }
@@ -35,6 +35,7 @@ impl<S: AsFd> Socket<S> {
 
 #[cfg(target_os = "linux")]
 pub(crate) use imp::enable;
+pub(crate) use imp::next;
 
 #[cfg(target_os = "linux")]
 mod imp {
@@ -61,7 +62,7 @@ mod imp {
     }
 
     /// The next entry of the queue; `None` is one of another kind.
-    pub(super) fn next(socket: &impl AsFd) -> io::Result<Option<Unreachable>> {
+    pub(crate) fn next(socket: &impl AsFd) -> io::Result<Option<Unreachable>> {
         // The error, the router's address, and whatever else the socket asked to be told.
         let mut control = nix::cmsg_space!([u8; 256]);
         // The datagram itself comes too; nobody needs it.
@@ -158,7 +159,7 @@ mod imp {
     use super::Unreachable;
 
     /// Nothing is queued here.
-    pub(super) fn next(_: &impl AsFd) -> io::Result<Option<Unreachable>> {
+    pub(crate) fn next(_: &impl AsFd) -> io::Result<Option<Unreachable>> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 }

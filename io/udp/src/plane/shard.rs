@@ -13,9 +13,11 @@ use super::incoming::{Arrival, Arrivals, Control};
 use super::mailbox::{Command, Mailbox, WAKE};
 use super::outgoing::{Outgoing, Queue};
 use super::sockets::Sockets;
-use super::sys::{self, Meta, Receiver};
+use super::sys::{Meta, Receiver};
 use super::{PlaneConfig, PlaneCounters};
+use crate::Unreachable;
 use crate::defaults::{BATCH_LEN, EVENTS_LEN, MAX_ERRORS_READ, SLOT_LEN, SLOTS_LEN};
+use crate::icmp;
 
 /// A shard, on its own thread.
 pub(super) struct Shard {
@@ -145,9 +147,10 @@ impl Shard {
     fn serve_errors(&mut self, place: u32) {
         let Some(open) = self.sockets.open(place) else { return };
         for _ in 0..BATCH_LEN {
-            match sys::receive_error(open.sock.as_fd()) {
-                Ok(Some(error)) => {
-                    let sys::NetworkError { remote, icmp } = error;
+            match icmp::next(&*open.sock) {
+                // Without a port it is an error of our own kernel's, told when the datagram was sent.
+                Ok(Some(Unreachable { remote, .. })) if remote.port() == 0 => {}
+                Ok(Some(Unreachable { remote, icmp })) => {
                     let arrival = Arrival::Unreachable { socket: open.id, remote, icmp };
                     self.counters.control_dropped += u64::from(!self.arrivals.push(arrival));
                 }

@@ -74,17 +74,17 @@ impl Sock {
         // Old kernels have no GRO and lose nothing by that.
         let _ = sys::set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
         self.set_dont_fragment(false)?;
-        let (level, information, errors) = if self.bound.is_ipv4() {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO, libc::IP_RECVERR)
+        let (level, information) = if self.bound.is_ipv4() {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO)
         } else {
-            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, libc::IPV6_RECVERR)
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
         };
         // Where the socket has one address, the kernel need not tell it with every datagram.
         if self.is_wildcard() {
             sys::set_option(fd, level, information, 1)?;
         }
         if !self.shared {
-            sys::set_option(fd, level, errors, 1)?;
+            crate::icmp::enable(&self.socket, self.bound)?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! The system calls of the data plane that no safe wrapper offers without copying: many datagrams
-//! received and sent at once, trains of them (GRO, GSO), and the error queue.
+//! received and sent at once, and trains of them (GRO, GSO).
 //!
 //! This is the only module of the crate that is `unsafe`. Its callers see slices and endpoints.
 
@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 
-use machine::{Endpoint, Icmp};
+use machine::Endpoint;
 
 use crate::defaults::{MAX_SEND_MESSAGES, MAX_SEND_PIECES, RECEIVE_LEN, SLOT_LEN};
 
@@ -70,10 +70,10 @@ impl Name {
     }
 }
 
-/// Room for the control messages of one datagram: a source address and a segment size, or an error.
+/// Room for the control messages of one datagram: an address of ours and a segment size.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Ancillary([u8; 128]);
+struct Ancillary([u8; 96]);
 
 /// Where and how a datagram arrived.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ impl Receiver {
             headers: vec![header; slots].into_boxed_slice(),
             iovecs: vec![iovec; slots].into_boxed_slice(),
             names: vec![Name::unspecified(); slots].into_boxed_slice(),
-            ancillary: vec![Ancillary([0; 128]); slots].into_boxed_slice(),
+            ancillary: vec![Ancillary([0; 96]); slots].into_boxed_slice(),
             // Pages that no datagram touches take no memory.
             buffer: vec![0; slots * SLOT_LEN].into_boxed_slice(),
         }
@@ -220,13 +220,9 @@ unsafe trait Plain: Copy {}
 // SAFETY: integers.
 unsafe impl Plain for libc::c_int {}
 // SAFETY: integers.
-unsafe impl Plain for u16 {}
-// SAFETY: integers.
 unsafe impl Plain for libc::in_pktinfo {}
 // SAFETY: integers.
 unsafe impl Plain for libc::in6_pktinfo {}
-// SAFETY: integers.
-unsafe impl Plain for libc::sock_extended_err {}
 
 /// One message of a batch: where to, where from, and how it is cut.
 #[derive(Clone, Copy, Debug)]
@@ -254,7 +250,7 @@ impl Sender {
             headers: vec![header; MAX_SEND_MESSAGES].into_boxed_slice(),
             iovecs: vec![iovec; MAX_SEND_PIECES].into_boxed_slice(),
             names: vec![Name::unspecified(); MAX_SEND_MESSAGES].into_boxed_slice(),
-            ancillary: vec![Ancillary([0; 128]); MAX_SEND_MESSAGES].into_boxed_slice(),
+            ancillary: vec![Ancillary([0; 96]); MAX_SEND_MESSAGES].into_boxed_slice(),
         }
     }
 
@@ -350,7 +346,7 @@ impl<'a> SendBatch<'_, 'a> {
 /// Sends one datagram. What the network said of an earlier one comes out of the socket first; then it
 /// is sent again.
 pub(super) fn send(socket: BorrowedFd<'_>, address: Address, bytes: &[u8]) -> io::Result<()> {
-    let (mut name, mut ancillary) = (Name::unspecified(), Ancillary([0; 128]));
+    let (mut name, mut ancillary) = (Name::unspecified(), Ancillary([0; 96]));
     let name_len = name.set(address.remote, address.scope);
     let mut piece =
         libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -410,63 +406,6 @@ fn push_ancillary(header: &mut libc::msghdr, level: libc::c_int, kind: libc::c_i
         ptr::copy_nonoverlapping(data.as_ptr(), libc::CMSG_DATA(message), data.len());
     }
     header.msg_controllen = (at + space as usize) as _;
-}
-
-/// An error of the network for something that was sent before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NetworkError {
-    pub(super) remote: Endpoint,
-    pub(super) icmp: Icmp,
-}
-
-/// Takes the next entry of the error queue of `socket`: `Ok(None)` for one that no router and no host
-/// sent, or that means nothing here.
-///
-/// # Errors
-/// `WouldBlock` when the queue is empty.
-pub(super) fn receive_error(socket: BorrowedFd<'_>) -> io::Result<Option<NetworkError>> {
-    let (mut name, mut ancillary) = (Name::unspecified(), Ancillary([0; 128]));
-    // SAFETY: integers and pointers, for which zeros are a value.
-    let mut header: libc::msghdr = unsafe { zeroed() };
-    header.msg_name = ptr::from_mut(&mut name).cast();
-    header.msg_namelen = size_of::<Name>() as libc::socklen_t;
-    header.msg_control = ptr::from_mut(&mut ancillary).cast();
-    header.msg_controllen = size_of::<Ancillary>() as _;
-    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the header points to a name and control room on this stack; it has no buffers, so that
-    // the datagram that came back is left out.
-    if unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut icmp = None;
-    for_each_ancillary(&header, |level, kind, data| {
-        let of_error =
-            [(libc::IPPROTO_IP, libc::IP_RECVERR), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)];
-        if of_error.contains(&(level, kind)) {
-            icmp = read(data).and_then(icmp_of);
-        }
-    });
-    Ok(icmp.map(|icmp| NetworkError { remote: name.endpoint(), icmp }))
-}
-
-/// What an entry of an error queue says (RFC 792, RFC 4443).
-fn icmp_of(error: libc::sock_extended_err) -> Option<Icmp> {
-    let mtu = u16::try_from(error.ee_info).unwrap_or(u16::MAX);
-    let told = (error.ee_origin, error.ee_type, error.ee_code);
-    Some(match told {
-        (libc::SO_EE_ORIGIN_ICMP, 3, 0 | 6 | 11) => Icmp::NetworkUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP, 3, 3) => Icmp::PortUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP, 3, 4) => Icmp::TooBig { mtu },
-        (libc::SO_EE_ORIGIN_ICMP, 3, 9 | 10 | 13) => Icmp::Prohibited,
-        (libc::SO_EE_ORIGIN_ICMP, 3, _) => Icmp::HostUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP, 11, _) | (libc::SO_EE_ORIGIN_ICMP6, 3, _) => Icmp::TimeExceeded,
-        (libc::SO_EE_ORIGIN_ICMP6, 1, 0) => Icmp::NetworkUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP6, 1, 1 | 5 | 6) => Icmp::Prohibited,
-        (libc::SO_EE_ORIGIN_ICMP6, 1, 4) => Icmp::PortUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP6, 1, _) => Icmp::HostUnreachable,
-        (libc::SO_EE_ORIGIN_ICMP6, 2, _) => Icmp::TooBig { mtu },
-        _ => return None,
-    })
 }
 
 /// Switches an option of `socket` that is a number.
