@@ -50,8 +50,9 @@ pub const ALLOCATIONS_PER_ADDRESS: usize = 1024;
 /// Permissions of one allocation: a call needs one for each address among its peer's candidates.
 pub const PERMISSIONS: usize = 64;
 
-/// Channels of one allocation: a call needs one for each candidate of its peer's that is used.
-pub const CHANNELS: usize = 64;
+/// Channels of one allocation, those in quarantine counted in: a call needs one for each candidate
+/// of its peer's that is used.
+pub const CHANNELS: usize = 128;
 
 /// XOR-PEER-ADDRESSes of one CreatePermission.
 pub const PEERS_PER_REQUEST: usize = PERMISSIONS;
@@ -72,9 +73,12 @@ pub const SPLICE_PAUSE_BYTES: usize = 64 * 1024;
 /// Whoever exceeds it is cut off.
 pub const SPLICE_MAX_BYTES: usize = 1024 * 1024;
 
-/// Bytes of media and answers that wait for a client's connection. What does not fit is dropped:
-/// media that is late is worthless.
-pub const OUTBOX_BYTES: usize = 64 * 1024;
+/// Bytes that may wait for a client's connection. What does not fit is dropped, as it would be over
+/// UDP.
+pub const OUTBOX_BYTES: usize = 128 * 1024;
+
+/// Bytes that may wait when media comes: what would be late is worthless, and answers need room.
+pub const MEDIA_BYTES: usize = 32 * 1024;
 
 /// Connections that clients hold to us.
 pub const CONNECTIONS: usize = 16_384;
@@ -85,11 +89,11 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 1024;
 /// How long a connection may go without an allocation, and without a binding of a peer's.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
-/// Bytes a second that go to the unproven of one source prefix, so that a forger gets no more out
-/// of us than a modest line carries. 16 kB are some 170 challenges: an office that comes to life.
-pub const UNPROVEN_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// Bytes a second that go to the unproven of one source prefix, so that a forger aims no more than
+/// a modest line's worth at it. 256 KiB are some 2,700 challenges.
+pub const UNPROVEN_BYTES_PER_SECOND: u64 = 256 * 1024;
 
-/// How many seconds' worth of bytes a prefix may have at once.
+/// How many seconds' worth of bytes a prefix may have at once: an office that comes to life.
 pub const UNPROVEN_BURST_SECS: u64 = 4;
 
 /// Buckets of source prefixes, a fixed number of eight bytes each: prefixes that fall into the same
@@ -120,6 +124,13 @@ pub const ANSWER_LIFETIME: Duration = Duration::from_secs(40);
 /// Reservations that wait for their token.
 pub const RESERVATIONS: usize = 1024;
 
-/// How long the way by which a client came stays good after it moved, if the new one is not
-/// confirmed by then (RFC 8016 §3.2.1).
+/// How long a client that moves has to confirm it by sending from its new address; until then it
+/// is served at the old one (RFC 8016 §3.2.2).
 pub const MOVE_LIFETIME: Duration = Duration::from_secs(30);
+
+/// How long a connection that is to be closed may take to write what waits.
+pub const LINGER: Duration = Duration::from_secs(30);
+
+/// Bytes of an unfinished frame that a connection without an allocation may have sent: a request of
+/// any honest kind.
+pub const UNPROVEN_FRAME_BYTES: usize = 4096;

@@ -131,6 +131,11 @@ impl Keys {
         Self { account: account.to_owned(), md5, sha256 }
     }
 
+    /// The same keys of another account.
+    pub(super) fn of_account(self, account: &str) -> Self {
+        Self { account: account.to_owned(), ..self }
+    }
+
     /// What quotas count by.
     #[must_use]
     pub fn account(&self) -> &str {

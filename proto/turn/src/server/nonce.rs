@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use machine::{Entropy, Instant};
-use stun::SecurityFeatures;
+use stun::attribute::SecurityFeatures;
 
 use super::base64;
 
@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use machine::{Entropy, Instant};
-    use stun::SecurityFeatures;
+    use stun::attribute::SecurityFeatures;
 
     use super::Nonces;
 
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(nonce.len(), 35);
         assert_eq!(SecurityFeatures::of(&nonce), Some(features));
         assert!(nonces.is_good(start, ip, &nonce));
-        assert!(nonces.is_good(start + hour - Duration::from_secs(1), ip, &nonce));
+        assert!(nonces.is_good(start + (hour - Duration::from_secs(1)), ip, &nonce));
         assert!(!nonces.is_good(start + hour, ip, &nonce));
         assert!(!nonces.is_good(start, other, &nonce));
         for at in 0..nonce.len() {

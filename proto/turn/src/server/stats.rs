@@ -2,7 +2,7 @@
 
 /// Why a request was refused, or something else dropped.
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $ident:ident, $name:literal;)*) => {
+    ($($(#[$doc:meta])* $ident:ident = $code:literal, $name:literal;)*) => {
         /// Why something was refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Refusal { $($(#[$doc])* $ident,)* }
@@ -16,55 +16,61 @@ macro_rules! refusals {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$ident => $name,)* }
             }
+
+            /// The code of the error that it is answered with; 0 where there is no answer.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$ident => $code,)* }
+            }
         }
     };
 }
 
 refusals! {
     /// 300: draining, and there is an alternate server.
-    Draining, "draining";
+    Draining = 300, "draining";
     /// 400: malformed.
-    BadRequest, "bad_request";
+    BadRequest = 400, "bad_request";
     /// 401: no credentials yet. Every first request of a client is one.
-    Challenged, "challenged";
+    Challenged = 401, "challenged";
     /// 401: unknown user, wrong password, or credentials whose time is over.
-    Credentials, "credentials";
+    Credentials = 401, "credentials";
     /// 403: a peer that nobody may send to.
-    PeerForbidden, "peer_forbidden";
+    PeerForbidden = 403, "peer_forbidden";
     /// 403: not offered here (mobility, TCP).
-    Forbidden, "forbidden";
+    Forbidden = 403, "forbidden";
     /// 405: the mobility ticket is not one of ours.
-    MobilityForbidden, "mobility_forbidden";
+    MobilityForbidden = 405, "mobility_forbidden";
     /// 420.
-    UnknownAttribute, "unknown_attribute";
+    UnknownAttribute = 420, "unknown_attribute";
     /// 437: no allocation, or one already.
-    AllocationMismatch, "allocation_mismatch";
+    AllocationMismatch = 437, "allocation_mismatch";
     /// 438.
-    StaleNonce, "stale_nonce";
+    StaleNonce = 438, "stale_nonce";
     /// 440: no relayed address of this family.
-    AddressFamily, "address_family";
+    AddressFamily = 440, "address_family";
     /// 441: not the user who allocated.
-    WrongCredentials, "wrong_credentials";
+    WrongCredentials = 441, "wrong_credentials";
     /// 442: no such transport.
-    TransportProtocol, "transport_protocol";
+    TransportProtocol = 442, "transport_protocol";
     /// 443: the peer's family is not the relayed address's.
-    PeerFamily, "peer_family";
+    PeerFamily = 443, "peer_family";
     /// 446: there is a connection to this peer already.
-    ConnectionExists, "connection_exists";
+    ConnectionExists = 446, "connection_exists";
     /// 447: the peer did not take the connection.
-    ConnectionFailed, "connection_failed";
+    ConnectionFailed = 447, "connection_failed";
     /// 486: the user's or the address's allocations.
-    Quota, "quota";
+    Quota = 486, "quota";
     /// 500: keys could not be looked up.
-    ServerError, "server_error";
+    ServerError = 500, "server_error";
     /// 508: no port, no descriptor, or too many of something.
-    Capacity, "capacity";
+    Capacity = 508, "capacity";
     /// No answer: too much goes to this prefix already without proof.
-    UnprovenLimit, "unproven_limit";
+    UnprovenLimit = 0, "unproven_limit";
     /// No answer: neither a request of TURN's nor of Binding.
-    Unintelligible, "unintelligible";
+    Unintelligible = 0, "unintelligible";
     /// A connection was closed: too many of them.
-    ConnectionLimit, "connection_limit";
+    ConnectionLimit = 0, "connection_limit";
 }
 
 /// What was counted since the start, and what there is now.
@@ -94,7 +100,7 @@ pub struct Stats {
     pub spliced_bytes: u64,
     /// Datagrams dropped because a client's connection did not take them.
     pub stream_drops: u64,
-    refusals: [u64; Refusal::ALL.len()],
+    pub(super) refusals: [u64; Refusal::ALL.len()],
 }
 
 impl Stats {

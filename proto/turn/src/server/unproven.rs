@@ -86,9 +86,8 @@ mod tests {
     fn a_prefix_has_a_burst_and_then_its_rate() {
         let mut unproven = Unproven::new(1000, Entropy::seeded(1));
         let mut now = Instant::from_nanos(1 << 40);
-        let mut sent = |now, ip: [u8; 4]| {
-            (0..100).filter(|_| unproven.admit(now, ip.into(), 100)).count()
-        };
+        let mut sent =
+            |now, ip: [u8; 4]| (0..100).filter(|_| unproven.admit(now, ip.into(), 100)).count();
         assert_eq!(sent(now, [192, 0, 2, 1]), 40, "four seconds' worth");
         assert_eq!(sent(now, [192, 0, 2, 200]), 0, "of the same prefix");
         assert_eq!(sent(now, [192, 0, 3, 1]), 40, "of another");

@@ -1,0 +1,375 @@
+//! TCP relaying (RFC 6062): connections to peers and from peers, each joined to one more connection
+//! of the client's.
+//!
+//! Neither side is read faster than the other takes it: what waits has a limit, beyond which reading
+//! stops ([`Output::Pause`]).
+
+use std::collections::BTreeMap;
+
+use machine::{Endpoint, Id, Now, Outbox, Output};
+use relay::{Client, FlowId, Reach};
+use stun::{Builder, Class, ErrorCode, Method, TransactionId};
+
+use super::allocation::Allocation;
+use super::control::Timer;
+use super::defaults::{
+    CONNECT_TIMEOUT, LINGER, PEER_CONNECTIONS, SPLICE_MAX_BYTES, SPLICE_PAUSE_BYTES,
+    UNBOUND_LIFETIME,
+};
+use super::proof::{Pending, Request};
+use super::stream::Role;
+use super::{Refusal, Server};
+use crate::{Family, TurnBuilder, TurnMessage};
+
+/// The peers' connections of one TCP allocation.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    by_address: BTreeMap<Endpoint, Id>,
+}
+
+/// A connection to or from a peer.
+#[derive(Debug)]
+pub(super) struct Peer {
+    allocation: FlowId,
+    remote: Endpoint,
+    /// Its CONNECTION-ID.
+    number: u32,
+    state: State,
+    outbox: Outbox,
+    /// What it sent before a connection of the client's was bound to it.
+    early: Vec<u8>,
+    /// Whether we read no more from it.
+    paused: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The client's Connect waits for it.
+    Connecting(Box<Pending>),
+    /// It waits for the client's ConnectionBind.
+    Unbound,
+    /// It is joined to this connection of the client's.
+    Bound(Id),
+    /// What waits is written; then it is closed.
+    Closing,
+}
+
+impl Server {
+    /// Notes the relayed addresses of a TCP allocation, for Connects of other clients of ours.
+    pub(super) fn name_tcp(&mut self, id: FlowId) {
+        let Some(allocation) = self.allocations.get(&id) else { return };
+        for held in allocation.held() {
+            self.tcp_relayed.insert(held.external, held.local);
+            self.tcp_locals.insert(held.local, held.external);
+        }
+    }
+
+    pub(super) fn unname_tcp(&mut self, allocation: &Allocation) {
+        for held in allocation.held() {
+            self.tcp_relayed.remove(&held.external);
+            self.tcp_locals.remove(&held.local);
+        }
+    }
+
+    pub(super) fn connect(&mut self, now: Now, request: &Request<'_>) {
+        match self.connectable(request) {
+            Ok((id, local, peer)) => self.open(now, request, id, local, peer),
+            Err(refusal) => self.refuse(request, refusal),
+        }
+    }
+
+    /// The allocation of a Connect, from where it connects, and to which peer.
+    fn connectable(&self, request: &Request<'_>) -> Result<(FlowId, Endpoint, Endpoint), Refusal> {
+        let allocation = self.allocation_of(request)?;
+        let peers = allocation.tcp.as_deref().ok_or(Refusal::BadRequest)?;
+        //= RFC 6062 §5.2: without a peer it is a bad request; a forbidden one gets 403.
+        let peer = request.message.peer_address().ok_or(Refusal::BadRequest)?;
+        let reach = self.reach(allocation, peer.ip())?;
+        if reach == Reach::Relayed && !self.tcp_relayed.contains_key(&peer) {
+            return Err(Refusal::PeerForbidden);
+        }
+        //= RFC 6062 §5.2: one connection to a peer at a time: 446.
+        if peers.by_address.contains_key(&peer) {
+            return Err(Refusal::ConnectionExists);
+        }
+        if peers.by_address.len() >= PEER_CONNECTIONS {
+            return Err(Refusal::Capacity);
+        }
+        let held = allocation.held_of(Family::of(peer.ip())).ok_or(Refusal::PeerFamily)?;
+        Ok((allocation.id, held.local, peer))
+    }
+
+    //= RFC 6062 §5.2: the connection goes out from the relayed address.
+    fn open(
+        &mut self,
+        now: Now,
+        request: &Request<'_>,
+        id: FlowId,
+        local: Endpoint,
+        peer: Endpoint,
+    ) {
+        let state = State::Connecting(Box::new(request.pending()));
+        let conn = self.ids.next_id();
+        self.add_peer(conn, id, peer, state, 0);
+        self.timers.set(Timer::Peer(conn), now.mono + CONNECT_TIMEOUT);
+        // A relayed address of ours is reached where it is bound, whatever a NAT before us shows.
+        let remote = self.tcp_relayed.get(&peer).copied().unwrap_or(peer);
+        self.outputs.push(Output::Connect { id: conn, local: Some(local), remote });
+    }
+
+    fn add_peer(&mut self, conn: Id, id: FlowId, remote: Endpoint, state: State, room: usize) {
+        let mut number = self.entropy.u32();
+        while self.peer_numbers.contains_key(&number) {
+            number = self.entropy.u32();
+        }
+        self.peer_numbers.insert(number, conn);
+        let tcp = self.allocations.get_mut(&id).and_then(|allocation| allocation.tcp.as_mut());
+        if let Some(peers) = tcp {
+            peers.by_address.insert(remote, conn);
+        }
+        let outbox = Outbox::new(conn, room, SPLICE_MAX_BYTES);
+        let (early, paused) = (Vec::new(), false);
+        let peer = Peer { allocation: id, remote, number, state, outbox, early, paused };
+        self.peer_conns.insert(conn, peer);
+    }
+
+    /// A peer took our connection: the client learns its number.
+    pub(super) fn peer_connected(&mut self, now: Now, conn: Id, room: usize) {
+        let Some(peer) = self.peer_conns.get_mut(&conn) else {
+            return self.outputs.push(Output::Close { id: conn });
+        };
+        let State::Connecting(request) = std::mem::replace(&mut peer.state, State::Unbound) else {
+            return;
+        };
+        peer.outbox.writable(room, &mut self.outputs);
+        let number = peer.number;
+        self.hold_back(now, conn);
+        let mut answer = Builder::new(Class::Success, request.method, request.id);
+        let answer = request.proof.sign(answer.connection_id(number));
+        self.send(request.origin.client, &answer);
+    }
+
+    /// Reads no more from a peer until a connection is bound to it, and not for ever.
+    //= RFC 6062 §5.2, §5.3: 30 seconds for the ConnectionBind; then the connection is closed.
+    fn hold_back(&mut self, now: Now, conn: Id) {
+        if let Some(peer) = self.peer_conns.get_mut(&conn) {
+            peer.paused = true;
+        }
+        self.outputs.push(Output::Pause { conn, paused: true });
+        self.timers.set(Timer::Peer(conn), now.mono + UNBOUND_LIFETIME);
+    }
+
+    /// A peer did not take our connection; says whether it was one.
+    //= RFC 6062 §5.2: then the Connect is answered by 447.
+    pub(super) fn connect_failed(&mut self, now: Now, conn: Id) -> bool {
+        let Some(peer) = self.peer_conns.get(&conn) else { return false };
+        if let State::Connecting(request) = &peer.state {
+            let request = request.clone();
+            self.stats.refuse(Refusal::ConnectionFailed);
+            let mut answer = Builder::new(Class::Error, request.method, request.id);
+            answer.error_code(ErrorCode::new(Refusal::ConnectionFailed.code()));
+            let answer = request.proof.sign(&mut answer);
+            self.send(request.origin.client, &answer);
+        }
+        self.peer_closed(now, conn);
+        true
+    }
+
+    /// A peer connected to a relayed address.
+    //= RFC 6062 §5.3: without a permission it is closed at once; else the client is told.
+    pub(super) fn peer_accepted(
+        &mut self,
+        now: Now,
+        id: FlowId,
+        conn: Id,
+        remote: Endpoint,
+        room: usize,
+    ) {
+        let remote = self.tcp_locals.get(&remote).copied().unwrap_or(remote);
+        let allocation = self.allocations.get(&id);
+        let permission =
+            allocation.and_then(|found| found.flow.as_deref()?.permission(remote.ip()));
+        let peers = allocation.and_then(|found| found.tcp.as_deref());
+        let may = permission.is_some_and(|permission| permission.until > now.mono)
+            && peers.is_some_and(|peers| {
+                peers.by_address.len() < PEER_CONNECTIONS && !peers.by_address.contains_key(&remote)
+            });
+        let Some(client) = allocation.filter(|_| may).map(|found| found.origin.client) else {
+            return self.outputs.push(Output::Close { id: conn });
+        };
+        self.add_peer(conn, id, remote, State::Unbound, room);
+        self.hold_back(now, conn);
+        let Some(number) = self.peer_conns.get(&conn).map(|peer| peer.number) else { return };
+        let transaction = TransactionId::random(&mut self.entropy);
+        let mut attempt = Builder::indication(Method::CONNECTION_ATTEMPT, transaction);
+        let attempt = attempt.connection_id(number).peer_address(remote).finish();
+        self.send(client, &attempt);
+    }
+
+    pub(super) fn connection_bind(&mut self, now: Now, request: &Request<'_>) {
+        match self.bindable(request) {
+            Ok((conn, peer)) => {
+                self.answer(request, &mut Builder::success(&request.message));
+                self.join(now, conn, peer);
+            }
+            Err(refusal) => self.refuse(request, refusal),
+        }
+    }
+
+    /// The connections that a ConnectionBind joins.
+    //= RFC 6062 §5.4: it comes on a connection of its own, over TCP or TLS, and names a peer's
+    // connection that waits; else it is a bad request.
+    fn bindable(&self, request: &Request<'_>) -> Result<(Id, Id), Refusal> {
+        let Client::Stream { conn } = request.origin.client else {
+            return Err(Refusal::BadRequest);
+        };
+        if self.clients.contains_key(&request.origin.client) {
+            return Err(Refusal::BadRequest);
+        }
+        let number = request.message.connection_id().ok_or(Refusal::BadRequest)?;
+        let id = *self.peer_numbers.get(&number).ok_or(Refusal::BadRequest)?;
+        let peer = self.peer_conns.get(&id).ok_or(Refusal::BadRequest)?;
+        self.live(peer.allocation, request)?;
+        match peer.state {
+            State::Unbound => Ok((conn, id)),
+            _ => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// Joins a client's connection with a peer's.
+    fn join(&mut self, now: Now, conn: Id, peer_id: Id) {
+        let Some(client) = self.conns.get_mut(&conn) else { return };
+        let Some(peer) = self.peer_conns.get_mut(&peer_id) else { return };
+        client.role = Role::Data(peer_id);
+        peer.state = State::Bound(conn);
+        let early = std::mem::take(&mut peer.early);
+        self.timers.cancel(&Timer::Peer(peer_id));
+        self.timers.cancel(&Timer::Conn(conn));
+        self.pour_to_client(now, peer_id, conn, &early);
+        let waiting = self.conns.get(&conn).map_or(0, |conn| conn.outbox.waiting());
+        self.resume_peer(peer_id, waiting);
+    }
+
+    /// Takes bytes of a peer's.
+    pub(super) fn peer_data(&mut self, now: Now, id: Id, bytes: &[u8]) {
+        let Some(peer) = self.peer_conns.get_mut(&id) else { return };
+        match peer.state {
+            State::Bound(conn) => self.pour_to_client(now, id, conn, bytes),
+            State::Closing => {}
+            State::Connecting(_) | State::Unbound => {
+                peer.early.extend_from_slice(bytes);
+                if peer.early.len() > SPLICE_MAX_BYTES {
+                    self.cut_peer_off(now, id);
+                }
+            }
+        }
+    }
+
+    fn pour_to_client(&mut self, now: Now, peer_id: Id, conn: Id, bytes: &[u8]) {
+        let Some(client) = self.conns.get_mut(&conn) else { return };
+        let Some(peer) = self.peer_conns.get_mut(&peer_id) else { return };
+        self.stats.spliced_bytes += bytes.len() as u64;
+        if client.outbox.send(bytes, &mut self.outputs).is_err() {
+            return self.cut_off(now, conn);
+        }
+        if client.outbox.waiting() > SPLICE_PAUSE_BYTES && !peer.paused {
+            peer.paused = true;
+            self.outputs.push(Output::Pause { conn: peer_id, paused: true });
+        }
+    }
+
+    pub(super) fn pour_to_peer(&mut self, now: Now, conn: Id, peer_id: Id, bytes: &[u8]) {
+        let Some(client) = self.conns.get_mut(&conn) else { return };
+        let Some(peer) = self.peer_conns.get_mut(&peer_id) else { return };
+        self.stats.spliced_bytes += bytes.len() as u64;
+        if peer.outbox.send(bytes, &mut self.outputs).is_err() {
+            return self.cut_peer_off(now, peer_id);
+        }
+        if peer.outbox.waiting() > SPLICE_PAUSE_BYTES && !client.paused {
+            client.paused = true;
+            self.outputs.push(Output::Pause { conn, paused: true });
+        }
+    }
+
+    /// Reads from a peer again, if no more than this waits for its client.
+    pub(super) fn resume_peer(&mut self, id: Id, waiting: usize) {
+        if let Some(peer) = self.peer_conns.get_mut(&id)
+            && peer.paused
+            && waiting <= SPLICE_PAUSE_BYTES / 2
+        {
+            peer.paused = false;
+            self.outputs.push(Output::Pause { conn: id, paused: false });
+        }
+    }
+
+    /// There is room on a peer's connection again.
+    pub(super) fn peer_writable(&mut self, now: Now, id: Id, room: usize) {
+        let Some(peer) = self.peer_conns.get_mut(&id) else { return };
+        peer.outbox.writable(room, &mut self.outputs);
+        let waiting = peer.outbox.waiting();
+        match peer.state {
+            State::Bound(conn) => {
+                if let Some(client) = self.conns.get_mut(&conn)
+                    && client.paused
+                    && waiting <= SPLICE_PAUSE_BYTES / 2
+                {
+                    client.paused = false;
+                    self.outputs.push(Output::Pause { conn, paused: false });
+                }
+            }
+            State::Closing if waiting == 0 => self.cut_peer_off(now, id),
+            State::Closing | State::Connecting(_) | State::Unbound => {}
+        }
+    }
+
+    /// The client's side is gone: what waits for the peer is written, then it is closed.
+    pub(super) fn let_peer_go(&mut self, now: Now, id: Id) {
+        let Some(peer) = self.peer_conns.get_mut(&id) else { return };
+        peer.state = State::Closing;
+        if peer.outbox.waiting() == 0 {
+            self.cut_peer_off(now, id);
+        } else {
+            self.timers.set(Timer::Peer(id), now.mono + LINGER);
+        }
+    }
+
+    fn cut_peer_off(&mut self, now: Now, id: Id) {
+        self.outputs.push(Output::Close { id });
+        self.peer_closed(now, id);
+    }
+
+    /// A peer's connection is gone.
+    pub(super) fn peer_closed(&mut self, now: Now, id: Id) {
+        let Some(peer) = self.peer_conns.remove(&id) else { return };
+        self.timers.cancel(&Timer::Peer(id));
+        self.peer_numbers.remove(&peer.number);
+        let allocation = self.allocations.get_mut(&peer.allocation);
+        if let Some(peers) = allocation.and_then(|allocation| allocation.tcp.as_mut())
+            && peers.by_address.get(&peer.remote) == Some(&id)
+        {
+            peers.by_address.remove(&peer.remote);
+        }
+        if let State::Bound(conn) = peer.state {
+            self.close_when_written(now, conn);
+        }
+    }
+
+    /// A peer did not take our connection in time, or its connection was not bound in time.
+    pub(super) fn peer_due(&mut self, now: Now, id: Id) {
+        let Some(peer) = self.peer_conns.get(&id) else { return };
+        let connecting = matches!(peer.state, State::Connecting(_));
+        self.outputs.push(Output::Close { id });
+        if connecting {
+            self.connect_failed(now, id);
+        } else {
+            self.peer_closed(now, id);
+        }
+    }
+
+    /// Closes the connections of an allocation that ends.
+    pub(super) fn close_peers(&mut self, now: Now, peers: &Peers) {
+        for &id in peers.by_address.values() {
+            self.cut_peer_off(now, id);
+        }
+    }
+}
