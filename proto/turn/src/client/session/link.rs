@@ -27,6 +27,8 @@ pub(super) struct Link {
     local: Endpoint,
     kind: Kind,
     ready: bool,
+    /// The driver has closed it already.
+    gone: bool,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Link {
                 })
             }
         };
-        Self { id, server: server.clone(), local: any, kind, ready: false }
+        Self { id, server: server.clone(), local: any, kind, ready: false, gone: false }
     }
 
     pub(super) const fn id(&self) -> Id {
@@ -164,13 +166,16 @@ impl Link {
                 self.take_room(context, *room);
                 Change::None
             }
-            Input::Failed { kind, .. } => Change::Failed(Cause::Unreachable(kind.clone())),
-            Input::Closed { reason, .. } if self.ready => {
-                Change::Failed(Cause::ConnectionLost(*reason))
-            }
-            Input::Closed { .. } => Change::Failed(Cause::Unreachable(FailKind::Refused)),
+            Input::Failed { kind, .. } => self.gone(Cause::Unreachable(kind.clone())),
+            Input::Closed { reason, .. } if self.ready => self.gone(Cause::ConnectionLost(*reason)),
+            Input::Closed { .. } => self.gone(Cause::Unreachable(FailKind::Refused)),
             _ => Change::None,
         }
+    }
+
+    const fn gone(&mut self, cause: Cause) -> Change {
+        (self.ready, self.gone) = (false, true);
+        Change::Failed(cause)
     }
 
     /// What came from `remote` came to `local`: says whether the server sent it.
@@ -232,7 +237,9 @@ impl Link {
 
     /// Closes it.
     pub(super) fn close(&self, context: &mut Context<'_>) {
-        context.out.push(Output::Close { id: self.id });
+        if !self.gone {
+            context.out.push(Output::Close { id: self.id });
+        }
     }
 }
 
