@@ -45,6 +45,8 @@ pub(crate) enum Nat {
     PortRestricted,
     /// Address- and port-dependent mapping to random ports, and filtering.
     Symmetric,
+    /// None of it passes; TCP does as with `PortRestricted`.
+    UdpBlocked,
 }
 
 impl Lan {
@@ -187,11 +189,12 @@ impl Host {
     /// Makes this router a NAT from `lan` to `eth0`.
     fn translate(&self, nat: Nat) {
         let masquerade = match nat {
-            Nat::PortRestricted => "masquerade",
+            Nat::PortRestricted | Nat::UdpBlocked => "masquerade",
             Nat::Symmetric => "masquerade fully-random",
         };
         // A packet from outside that no mapping expects is dropped before the router itself can take
         // it: a connection entry of its own would hold the port that the inside is about to use.
+        let blocked = if nat == Nat::UdpBlocked { "meta l4proto udp drop" } else { "" };
         let rules = format!(
             "table ip wayleave {{
                chain out {{
@@ -200,6 +203,7 @@ impl Host {
                }}
                chain through {{
                  type filter hook forward priority filter; policy drop;
+                 {blocked}
                  ct state established,related accept
                  iifname lan accept
                }}

@@ -89,6 +89,23 @@ fn calls_through_two_nats() {
     }
 }
 
+/// Two that only a relay joins: each way to it, and what the caller is told.
+#[test]
+fn relayed_between_symmetric_nats() {
+    if available(&["ip", "nft"]) {
+        let path = through_nats(Nat::Symmetric, Nat::Symmetric);
+        assert_eq!(path["relayed"], true, "{path}");
+    }
+}
+
+#[test]
+fn relayed_where_udp_is_blocked() {
+    if available(&["ip", "nft"]) {
+        let path = through_nats(Nat::UdpBlocked, Nat::PortRestricted);
+        assert_eq!((&path["relayed"], &path["transport"]), (&true.into(), &"tcp".into()), "{path}");
+    }
+}
+
 /// Without a relay these two cannot meet: the call ends with exit code 15 and an explanation.
 #[test]
 fn says_why_two_nats_cannot_meet() {
@@ -96,7 +113,7 @@ fn says_why_two_nats_cannot_meet() {
         return;
     }
     let net = TwoNats::new(Nat::PortRestricted, Nat::Symmetric);
-    let core = Core::start(&net.core, TwoNats::CORE);
+    let core = Core::start_with(&net.core, &[TwoNats::CORE], &["--set", "turn.ports=[]"]);
     core.add_users(&["alice", "bob"]);
     let mut bob = Phone::new(&net.bob, "bob", &["answer"], TwoNats::CORE).start();
     bob.event("registered");
