@@ -97,7 +97,7 @@ pub struct Channel {
 }
 
 /// A flow as it is now. To change it, change a clone and tell the tables.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
     client: Client,
     next_client: Option<Client>,

@@ -26,6 +26,15 @@ pub(crate) enum Way {
     ToClient,
 }
 
+impl PartialEq for Limit {
+    /// Limits are the same when they let through as much, whatever they have let through by now.
+    fn eq(&self, other: &Self) -> bool {
+        self.picos_per_byte == other.picos_per_byte
+    }
+}
+
+impl Eq for Limit {}
+
 impl Limit {
     /// A limit of `bytes_per_sec` each way, at least 1.
     #[must_use]

@@ -8,7 +8,7 @@ use machine::{Endpoint, Entropy, Id, KeyedMap};
 use crate::{Cause, Client, Counters, Flow, FlowId};
 
 /// What happened to a flow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It exists, and is so from now on.
     Set(FlowId, Arc<Flow>),

@@ -7,7 +7,7 @@ use machine::{Endpoint, FailKind, Id, Transport};
 use stun::{Key, PasswordAlgorithm};
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Who may send what to whom has changed: a data plane does the same to its tables at once.
     Relay(relay::Change),
@@ -93,7 +93,7 @@ pub enum Question {
 }
 
 /// What the world answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The keys of the user, or `None` if there is no such user.
     Credentials(Option<Keys>),
