@@ -16,21 +16,6 @@ pub enum Change {
     Remove(FlowId),
 }
 
-/// Snapshots are the same when they are one and the same.
-impl PartialEq for Change {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Set(id, flow), Self::Set(other_id, other)) => {
-                id == other_id && Arc::ptr_eq(flow, other)
-            }
-            (Self::Remove(id), Self::Remove(other_id)) => id == other_id,
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Change {}
-
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
