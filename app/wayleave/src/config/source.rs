@@ -90,29 +90,34 @@ fn line(text: &str, span: &Range<usize>) -> usize {
     1 + before.matches('\n').count()
 }
 
-/// Lays `KEY=VALUE` over the table. What is no TOML value is taken as a string, so that
-/// `--set domain=example.org` needs no quotes within quotes.
+/// Lays `KEY=VALUE` over the table. The key is one of TOML's, with dots, and quotes around what has
+/// dots itself. A value that is none of TOML's is taken as a string, so that `--set
+/// domain=example.org` needs no quotes within quotes.
 fn lay(table: &mut Table, setting: &str) -> Result<(), Failure> {
     let malformed = || {
         Failure::usage(format!("--set {setting} is not of the form KEY=VALUE"))
             .with_remedy("write --set domain=example.org")
     };
     let (key, value) = setting.split_once('=').ok_or_else(malformed)?;
-    let value = toml::from_str::<Table>(&format!("value = {value}"))
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| Value::String(value.to_owned()));
-    let mut names: Vec<&str> = key.split('.').map(str::trim).collect();
-    let last = names.pop().filter(|name| !name.is_empty()).ok_or_else(malformed)?;
-    let mut table = table;
-    for name in names {
-        let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
-        table = inner.as_table_mut().ok_or_else(|| {
-            Failure::configuration(format!("--set {setting}: {name} has no keys of its own"))
-                .with_remedy(REMEDY)
-        })?;
+    let parsed = toml::from_str::<Table>(&format!("{key} = {value}")).or_else(|_| {
+        let text = Value::String(value.to_owned());
+        toml::from_str(&format!("{key} = {text}"))
+    });
+    merge(table, parsed.map_err(|_| malformed())?).map_err(|name| {
+        Failure::configuration(format!("--set {setting}: {name} has no keys of its own"))
+            .with_remedy(REMEDY)
+    })
+}
+
+/// Lays `over` over the table, key by key; an error names what is no table where one must be.
+fn merge(table: &mut Table, over: Table) -> Result<(), String> {
+    for (name, value) in over {
+        match (table.get_mut(&name), value) {
+            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value)?,
+            (Some(_), Value::Table(_)) => return Err(name),
+            (_, value) => drop(table.insert(name, value)),
+        }
     }
-    table.insert(last.to_owned(), value);
     Ok(())
 }
 
@@ -154,6 +159,7 @@ mod tests {
             "turn.quotas.user=7",
             "relay.ports=50000-50100",
             "http.listen=127.0.0.1:9464",
+            "external_address.\"10.0.0.5\"=203.0.113.7",
         ];
         let (_folder, source) = source("[turn]\nallow_peers = [\"10.0.0.0/8\"]", &set);
         let config = source.load().unwrap();
@@ -161,6 +167,8 @@ mod tests {
         let peers = ["127.0.0.0/8", "::1"].map(|text| text.parse().unwrap());
         assert_eq!(config.turn.allow_peers, peers);
         assert_eq!(config.turn.quotas.user, 7);
+        let outside = config.external_address.get(&"10.0.0.5".parse().unwrap());
+        assert_eq!(outside, Some(&"203.0.113.7".parse().unwrap()));
         assert_eq!(config.relay.ports.0, 50000..=50100);
         assert_eq!(config.http.listen, Some("127.0.0.1:9464".parse().unwrap()));
     }
@@ -192,7 +200,7 @@ mod tests {
             ("[sip]\ndigests = [\"SHA-1\"]\n", ":2: ", "SHA-1"),
             ("[sip]\ndigest = [\"MD5\"]\n", ":2: ", "digest"),
             ("[turn]\n\nallow_peers = [\"10.0.0.0/40\"]\n", ":3: ", "10.0.0.0/40"),
-            ("[turn]\nlifetime = 30\n", ":2: ", "lifetime"),
+            ("[turn]\nlifetime = 30\n", ":2: ", "30"),
             ("[turn.quotas]\nusers = 3\n", ":2: ", "users"),
             ("[relay]\nports = \"9-8\"\n", ":2: ", "9-8"),
             ("drain = \"soon\"\n", ":1: ", "soon"),

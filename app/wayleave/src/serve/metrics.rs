@@ -1,7 +1,7 @@
 //! What the core counts, as Prometheus reads it (OpenMetrics 1.0).
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -214,20 +214,22 @@ impl Collector for Page {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         for Family { name, help, kind, label, samples } in &self.0 {
             let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
+            if let ("", [(_, value)]) = (*label, samples.as_slice()) {
+                number(*kind, *value, metric)?;
+                continue;
+            }
             for (at, value) in samples {
-                let labels = [(*label, at.as_str())];
-                let sample = if label.is_empty() {
-                    metric.encode_family::<[(&str, &str); 0]>(&[])?
-                } else {
-                    metric.encode_family(&labels)?
-                };
-                match kind {
-                    MetricType::Counter => ConstCounter::new(*value).encode(sample)?,
-                    _ => ConstGauge::new(*value).encode(sample)?,
-                }
+                number(*kind, *value, metric.encode_family(&[(*label, at.as_str())])?)?;
             }
         }
         Ok(())
+    }
+}
+
+fn number(kind: MetricType, value: u64, to: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    match kind {
+        MetricType::Counter => ConstCounter::new(value).encode(to),
+        _ => ConstGauge::new(value).encode(to),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::phone::args::password_in;
 
 /// The users and what they prove themselves with.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// What user names begin with; with more than one user a number from 0 follows
     #[arg(long, default_value = "alice")]
