@@ -109,6 +109,17 @@ impl Client {
         remember(&mut self.permits, peer)
     }
 
+    /// As [`permit`](Self::permit) for several peers, in as few requests as possible.
+    ///
+    /// # Errors
+    /// [`SendError::TooManyPeers`]; those before the first that is too many are permitted.
+    pub fn permit_all(&mut self, now: Now, peers: &[IpAddr]) -> Result<(), SendError> {
+        if self.winner.is_some() {
+            return self.with_winner(now, |session, context| session.permit_all(context, peers));
+        }
+        peers.iter().try_for_each(|peer| remember(&mut self.permits, *peer))
+    }
+
     /// Permits `peer` and gives it a channel: less header a packet, and less work for the server.
     /// Told by [`Event::ChannelBound`] or [`Event::PeerRefused`].
     ///

@@ -510,10 +510,30 @@ impl Session {
         context: &mut Context<'_>,
         peer: IpAddr,
     ) -> Result<(), SendError> {
-        if self.state == State::Allocated && self.peers.permit(peer)? {
-            self.start(context, Purpose::Permit(vec![peer]));
+        self.permit_all(context, &[peer])
+    }
+
+    /// Wants permissions for all of `peers`.
+    pub(super) fn permit_all(
+        &mut self,
+        context: &mut Context<'_>,
+        peers: &[IpAddr],
+    ) -> Result<(), SendError> {
+        if self.state != State::Allocated {
+            return Ok(());
         }
-        Ok(())
+        let (mut new, mut result) = (Vec::new(), Ok(()));
+        for peer in peers {
+            match self.peers.permit(*peer) {
+                Ok(true) => new.push(*peer),
+                Ok(false) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        for peers in new.chunks(MAX_PEERS_PER_REQUEST) {
+            self.start(context, Purpose::Permit(peers.to_vec()));
+        }
+        result
     }
 
     /// Wants a channel to `peer`.
