@@ -83,7 +83,8 @@ pub struct TurnServer {
     pub port: Option<u16>,
     /// Over what it is reached. `None`: UDP, else TCP, else TLS.
     pub transport: Option<Transport>,
-    /// Where to look for it if the name leads nowhere, as on the host of the registrar.
+    /// Where it is if the name has no SRV records, or no address: on the host of the registrar, for
+    /// one. Without these it is at the name's own addresses.
     pub fallback: Vec<IpAddr>,
     /// The user name.
     pub username: String,

@@ -50,6 +50,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Datagrams with data dropped, since they came from no known remote.
     pub from_strangers: u64,
+    /// Datagrams with data dropped, since the connection to a relay had no room for them.
+    pub congested: u64,
 }
 
 /// Why a session was not opened.
@@ -208,16 +210,12 @@ impl Connect {
     /// Ends a session and closes its sockets.
     pub fn close(&mut self, now: Now, session: SessionId) {
         self.with(now, session, |session, context| session.close(context));
-        self.sessions.remove(&session);
-        self.timers.cancel(&session);
-        self.pacer.set(session, false);
-        self.pace(now);
     }
 
     /// How many sessions are open.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.sessions.len()
+        self.sessions.values().filter(|session| !session.is_closing()).count()
     }
 
     /// What happened so far, as numbers.
@@ -233,6 +231,9 @@ impl Connect {
         id: SessionId,
         act: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
     ) -> Option<R> {
+        if self.sessions.get(&id)?.is_closing() {
+            return None;
+        }
         let result = self.act(now, id, act)?;
         self.pace(now);
         Some(result)
@@ -245,6 +246,7 @@ impl Connect {
         act: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
     ) -> Option<R> {
         let session = self.sessions.get_mut(&id)?;
+        let mut requests = false;
         let mut context = Context {
             now,
             id,
@@ -252,17 +254,33 @@ impl Connect {
             routes: &mut self.routes,
             outputs: &mut self.outputs,
             stats: &mut self.stats,
+            requests: &mut requests,
         };
         let result = act(session, &mut context);
         session.settle(&mut context);
+        let (over, wants) = (session.is_over(), session.wants_slot());
         let (due, set) = (session.poll_timeout(), self.timers.at(&id));
         match due {
             Some(at) if set != Some(at) => self.timers.set(id, at),
             None if set.is_some() => drop(self.timers.cancel(&id)),
             _ => {}
         }
-        self.pacer.set(id, session.wants_slot());
+        self.pacer.set(id, wants);
+        if requests {
+            self.pacer.charge(now.mono);
+        }
+        if over {
+            self.remove(id);
+        }
         Some(result)
+    }
+
+    /// Forgets a session of which nothing is left.
+    fn remove(&mut self, id: SessionId) {
+        self.sessions.remove(&id);
+        self.routes.retain(|_, session| *session != id);
+        self.timers.cancel(&id);
+        self.pacer.set(id, false);
     }
 
     /// Gives out the slots that are due.
@@ -306,34 +324,18 @@ impl Machine for Connect {
 
     fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
         match input {
-            Input::Datagram { socket, remote, segment_size, bytes, .. } => {
-                let size = segment_size.filter(|size| *size > 0).unwrap_or(usize::MAX);
-                self.on_socket(now, socket, |session, context| {
-                    if bytes.is_empty() {
-                        session.datagram(context, socket, remote, bytes);
-                    }
-                    for datagram in bytes.chunks(size) {
-                        session.datagram(context, socket, remote, datagram);
-                    }
-                });
-            }
-            Input::Bound { id, local } => {
-                self.on_socket(now, id, |session, context| session.bound(context, id, local));
-            }
-            Input::Failed { id, kind } => {
-                self.on_socket(now, id, |session, context| session.bind_failed(context, id, kind));
-            }
-            Input::Unreachable { socket, remote, icmp } => {
-                self.on_socket(now, socket, |session, _| {
-                    session.handle_unreachable(socket, remote, icmp);
-                });
-            }
             Input::Interfaces(interfaces) => {
                 self.interfaces = Some(interfaces);
                 let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
                 sessions.into_iter().for_each(|session| self.start(now, session));
             }
-            _ => {}
+            other => {
+                if let Some(id) = name_of(&other) {
+                    self.on_socket(now, id, |session, context| {
+                        session.handle_input(context, id, other);
+                    });
+                }
+            }
         }
         self.pace(now);
     }
@@ -351,5 +353,22 @@ impl Machine for Connect {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next().into_iter().chain(self.pacer.next()).min()
+    }
+}
+
+/// The socket, connection or look-up that an input is about.
+const fn name_of(input: &Input<'_, ()>) -> Option<Id> {
+    match input {
+        Input::Datagram { socket: id, .. }
+        | Input::Unreachable { socket: id, .. }
+        | Input::Bound { id, .. }
+        | Input::Failed { id, .. }
+        | Input::Connected { conn: id, .. }
+        | Input::Secured { conn: id, .. }
+        | Input::Data { conn: id, .. }
+        | Input::Writable { conn: id, .. }
+        | Input::Closed { conn: id, .. }
+        | Input::Resolved { id, .. } => Some(*id),
+        Input::Accepted { .. } | Input::Answer { .. } | Input::Interfaces(_) => None,
     }
 }

@@ -13,7 +13,7 @@ use stun::transaction::Output;
 use stun::{Builder, Message, Method, Timing, Transaction, TransactionId};
 
 use crate::Config;
-use crate::defaults::GATHER_GRACE;
+use crate::defaults::{GATHER_GRACE, RELAY_GATHER_GRACE};
 
 /// One socket's question to one server.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ enum Timer {
     Transaction(TransactionId),
     /// Gathering has taken long enough.
     Limit,
+    /// It has, for relayed addresses.
+    RelayLimit,
     /// The binding of this source wants to be refreshed.
     Refresh(usize),
 }
@@ -61,6 +63,7 @@ pub(crate) struct Gatherer {
     timers: Timers<Timer>,
     entropy: Entropy,
     over: bool,
+    relay_over: bool,
     answered: bool,
     /// How long a binding may be idle.
     interval: Duration,
@@ -78,6 +81,7 @@ impl Gatherer {
             timers: Timers::new(),
             entropy,
             over: false,
+            relay_over: false,
             answered: false,
             interval,
             refresh: Some(interval),
@@ -85,9 +89,10 @@ impl Gatherer {
         }
     }
 
-    /// Starts the clock.
-    pub(crate) fn start(&mut self, now: Instant, limit: Duration) {
+    /// Starts the clock: how long to wait at most, and how long for relayed addresses.
+    pub(crate) fn start(&mut self, now: Instant, limit: Duration, relay_limit: Duration) {
         self.timers.set(Timer::Limit, now + limit);
+        self.timers.set(Timer::RelayLimit, now + relay_limit);
     }
 
     /// A socket is bound: it will ask every server that it can reach.
@@ -214,18 +219,32 @@ impl Gatherer {
         if is_address || !matches!(source.answer, ice::Answer::Address(_)) {
             source.answer = answer;
         }
-        if is_address && !self.answered {
-            self.answered = true;
-            let grace = now + GATHER_GRACE;
-            if self.timers.at(&Timer::Limit).is_some_and(|limit| limit > grace) {
-                self.timers.set(Timer::Limit, grace);
-            }
+        if is_address {
+            self.answered(now);
         }
         if let Some(refresh) = self.refresh
             && self.keeps_open(n)
         {
             self.timers.set(Timer::Refresh(n), now + refresh);
         }
+    }
+
+    /// A server of whatever kind has answered: others are waited for a moment longer.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.answered, true) {
+            for (timer, grace) in
+                [(Timer::Limit, GATHER_GRACE), (Timer::RelayLimit, RELAY_GATHER_GRACE)]
+            {
+                if self.timers.at(&timer).is_some_and(|limit| limit > now + grace) {
+                    self.timers.set(timer, now + grace);
+                }
+            }
+        }
+    }
+
+    /// Whether relayed addresses have been waited for long enough.
+    pub(crate) const fn is_relay_over(&self) -> bool {
+        self.relay_over
     }
 
     /// Whether this source is the one that keeps its socket's binding open: the first with an
@@ -283,6 +302,7 @@ impl Gatherer {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Limit => self.over = true,
+                Timer::RelayLimit => self.relay_over = true,
                 Timer::Refresh(n) => {
                     if let Some(source) = self.sources.get_mut(n) {
                         source.due = true;
@@ -305,7 +325,7 @@ impl Gatherer {
 }
 
 /// Whether a socket at `base` can have anything to do with a server at `server`.
-fn reaches(base: IpAddr, server: IpAddr) -> bool {
+pub(crate) fn reaches(base: IpAddr, server: IpAddr) -> bool {
     let near = |ip| match AddressClass::of(ip) {
         class @ (AddressClass::Loopback | AddressClass::LinkLocal) => Some(class),
         _ => None,

@@ -13,6 +13,8 @@
 //! | `session` | one session: sockets, demultiplexing, paths with ICE and without |
 //! | `addresses` | which of the host's addresses are offered |
 //! | `gather` | asking STUN servers |
+//! | `locate` | from a TURN server's name to addresses |
+//! | `relay` | one relayed address |
 //! | `pacer` | one pace for all transactions |
 //! | [`defaults`] | every limit and timeout |
 
@@ -22,8 +24,10 @@ mod connect;
 pub mod defaults;
 pub mod event;
 mod gather;
+mod locate;
 mod pacer;
 pub mod parameters;
+mod relay;
 mod session;
 
 pub use config::{Config, IceMode, SessionSpec, StreamSpec, TurnServer};

@@ -48,6 +48,12 @@ impl Pacer {
         Some(session)
     }
 
+    /// A transaction was started out of turn, as the second half of an authentication: the next slot
+    /// comes no sooner than Ta from now.
+    pub(crate) fn charge(&mut self, now: Instant) {
+        self.next = self.next.max(now + self.ta);
+    }
+
     /// When the next slot is, if anybody waits for one.
     pub(crate) fn next(&self) -> Option<Instant> {
         (!self.waiting.is_empty()).then_some(self.next)

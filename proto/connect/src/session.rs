@@ -4,25 +4,32 @@
 //! |---|---|
 //! | `sockets.rs` | binding, and what comes of it |
 //! | `remote.rs` | what the other side told, with ICE and without |
+//! | `relays.rs` | relayed addresses: asked for, used, given back |
 //! | `data.rs` | telling STUN from data (RFC 7983), sending and receiving |
 //! | `report.rs` | what our side tells, and how it went |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use ice::agent::Event as IceEvent;
 use ice::{Agent, Explanation, Reason};
-use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Instant, Now, Outputs};
+use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Now, Outputs};
 
 use crate::addresses::LocalAddress;
+use crate::defaults::RELAY_ONLY_GATHER_LIMIT;
 use crate::gather::{Gatherer, Mapped, Packet};
+use crate::relay::RelayId;
 use crate::{Config, Event, IceMode, SessionId, SessionSpec};
 
 mod data;
+mod relays;
 mod remote;
 mod report;
 mod sockets;
 
+use relays::Relays;
 use remote::Plain;
 
 /// What a session may touch of the machine that it lives in.
@@ -34,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub(crate) routes: &'a mut BTreeMap<Id, SessionId>,
     pub(crate) outputs: &'a mut Outputs<Event, Infallible>,
     pub(crate) stats: &'a mut crate::Stats,
+    /// Whether a STUN request was sent out of turn.
+    pub(crate) requests: &'a mut bool,
 }
 
 /// A UDP socket of one component.
@@ -50,6 +59,15 @@ enum SocketState {
     Binding,
     Bound(Endpoint),
     Failed(FailKind),
+    /// Of no more use, but a relay still says goodbye from it.
+    Closing,
+}
+
+/// What packets leave by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Base {
+    Socket(Id),
+    Relay(RelayId),
 }
 
 /// One session.
@@ -59,8 +77,11 @@ pub(crate) struct Session {
     /// How many components of each stream are in use.
     components: Vec<u16>,
     sockets: BTreeMap<Id, Socket>,
-    /// The socket that is bound to each address.
-    bases: BTreeMap<Endpoint, Id>,
+    /// The socket that is bound to each address, the relay that has each relayed one.
+    bases: BTreeMap<Endpoint, Base>,
+    relays: Relays,
+    /// The addresses that the other side named: stream, component, address.
+    peers: BTreeSet<(usize, u16, IpAddr)>,
     /// `None` with ICE off.
     agent: Option<Agent>,
     /// Paths without ICE, once the other side turned out to know none.
@@ -70,11 +91,16 @@ pub(crate) struct Session {
     started: bool,
     gathered: bool,
     failed: bool,
+    /// Whose turn it is, when the relays' peers and the checks both want a slot.
+    peers_turn: bool,
+    /// Closed; only its relays still have to be told.
+    closing: bool,
+    gather_limit: Duration,
 }
 
 impl Session {
     pub(crate) fn new(now: Now, config: &Config, spec: SessionSpec, entropy: &Entropy) -> Self {
-        let agent = (spec.ice == IceMode::On).then(|| {
+        let agent = (spec.ice != IceMode::Off).then(|| {
             let agent_config = ice::agent::Config {
                 ta: config.ta,
                 patience: config.patience,
@@ -88,19 +114,70 @@ impl Session {
             agent
         });
         let mut gatherer = Gatherer::new(config, entropy.fork("gather"));
-        gatherer.start(now.mono, config.gather_limit);
+        let relay_limit = match spec.ice {
+            IceMode::RelayOnly => config.gather_limit.max(RELAY_ONLY_GATHER_LIMIT),
+            IceMode::On | IceMode::Off => config.gather_limit,
+        };
+        gatherer.start(now.mono, config.gather_limit, relay_limit);
         Self {
             components: spec.streams.iter().map(|stream| stream.components).collect(),
             spec,
             sockets: BTreeMap::new(),
             bases: BTreeMap::new(),
+            relays: Relays::new(entropy.fork("relays")),
+            peers: BTreeSet::new(),
             agent,
             plain: None,
             gatherer,
             started: false,
             gathered: false,
             failed: false,
+            peers_turn: false,
+            closing: false,
+            gather_limit: config.gather_limit,
         }
+    }
+
+    /// Every component in use: stream, component.
+    fn all_components(&self) -> impl Iterator<Item = (usize, u16)> + use<'_> {
+        let streams = self.components.iter().enumerate();
+        streams.flat_map(|(stream, n)| (1..=*n).map(move |component| (stream, component)))
+    }
+
+    /// An input for a socket, connection or look-up of this session.
+    pub(crate) fn handle_input(&mut self, context: &mut Context<'_>, id: Id, input: Input<'_, ()>) {
+        match input {
+            Input::Bound { id, local } if self.sockets.contains_key(&id) => {
+                self.bound(context, id, local);
+            }
+            Input::Failed { id, kind } if self.sockets.contains_key(&id) => {
+                self.bind_failed(context, id, kind);
+            }
+            Input::Unreachable { socket, remote, icmp } if self.sockets.contains_key(&socket) => {
+                self.handle_unreachable(context, socket, remote, icmp);
+            }
+            Input::Datagram { socket, remote, segment_size, bytes, .. }
+                if self.sockets.contains_key(&socket) =>
+            {
+                let size = segment_size.filter(|size| *size > 0).unwrap_or(usize::MAX);
+                if bytes.is_empty() {
+                    self.datagram(context, socket, remote, bytes);
+                }
+                for datagram in bytes.chunks(size) {
+                    self.datagram(context, socket, remote, datagram);
+                }
+            }
+            other => self.relay_input(context, id, other),
+        }
+    }
+
+    /// Closed, and nothing of it is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closing && self.relays.are_over()
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
     }
 
     pub(crate) const fn is_started(&self) -> bool {
@@ -127,6 +204,8 @@ impl Session {
         if let Some(agent) = &mut self.agent {
             agent.restart();
             self.gatherer.ask_again();
+            self.relays.ask_again();
+            self.peers.clear();
             self.failed = false;
         }
     }
@@ -139,28 +218,45 @@ impl Session {
         if let Some(agent) = &mut self.agent {
             agent.handle_timeout(now);
         }
+        self.relays_timeout(context);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let agent = self.agent.as_ref().and_then(Agent::poll_timeout);
-        self.gatherer.poll_timeout().into_iter().chain(agent).min()
+        let relays = self.relays.poll_timeout();
+        self.gatherer.poll_timeout().into_iter().chain(agent).chain(relays).min()
     }
 
     pub(crate) fn wants_slot(&self) -> bool {
-        self.gatherer.wants_slot() || self.ice().is_some_and(Agent::wants_slot)
+        !self.closing
+            && (self.gatherer.wants_slot()
+                || self.ice().is_some_and(Agent::wants_slot)
+                || self.relays_want_slot())
     }
 
-    /// Uses a slot: asks a STUN server, or sends a check.
+    /// Uses a slot: asks a STUN or a TURN server, or sends a check.
     pub(crate) fn take_slot(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         if let Some(packet) = self.gatherer.take_slot(now.mono) {
             send_packet(context, &packet);
-        } else if let Some(agent) = self.ice_mut() {
-            agent.take_slot(now);
+        } else if !self.ask_for_relay(context) {
+            // Checks and the permissions that the relayed ones of them need, in turns.
+            self.peers_turn = !self.peers_turn;
+            let asked = self.peers_turn && self.ask_for_peers(context);
+            if !asked && !self.ice_mut().is_some_and(|agent| agent.take_slot(now)) {
+                self.ask_for_peers(context);
+            }
         }
     }
 
-    pub(crate) fn handle_unreachable(&mut self, socket: Id, remote: Endpoint, icmp: Icmp) {
+    fn handle_unreachable(
+        &mut self,
+        context: &Context<'_>,
+        socket: Id,
+        remote: Endpoint,
+        icmp: Icmp,
+    ) {
+        self.relays.unreachable(context, socket, remote, icmp);
         self.gatherer.handle_unreachable(socket, remote, icmp);
         let base = self.base_of(socket);
         if let (Some(agent), Some(base)) = (&mut self.agent, base) {
@@ -186,31 +282,58 @@ impl Session {
 
     /// Passes on what the agent has to send and to say, and notices the end of gathering.
     pub(crate) fn settle(&mut self, context: &mut Context<'_>) {
-        self.settle_gathering(context);
-        while let Some(agent) = &mut self.agent {
+        loop {
+            let told = self.settle_relays(context);
+            self.settle_gathering(context);
+            if !self.settle_agent(context) && !told {
+                break;
+            }
+        }
+        self.close_unused(context);
+    }
+
+    /// Passes on what the agent has to send and to say; says whether there was anything.
+    fn settle_agent(&mut self, context: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Some(agent) = self.agent.as_mut().filter(|_| !self.closing) {
             if let Some(transmit) = agent.poll_transmit() {
-                if let Some(socket) = self.bases.get(&transmit.base) {
-                    context.outputs.datagram(*socket, transmit.remote, &transmit.bytes);
-                }
+                self.transmit(context, transmit);
             } else if let Some(event) = agent.poll_event() {
                 self.pass_on(context, &event);
             } else {
                 break;
             }
+            any = true;
+        }
+        any
+    }
+
+    fn transmit(&mut self, context: &mut Context<'_>, transmit: ice::Transmit) {
+        let ice::Transmit { base, remote, bytes } = transmit;
+        match self.bases.get(&base) {
+            Some(Base::Socket(socket)) => context.outputs.datagram(*socket, remote, &bytes),
+            Some(Base::Relay(relay)) => {
+                if let Some(relay) = self.relays.get_mut(*relay) {
+                    relay.send(context, remote, &bytes);
+                }
+            }
+            None => {}
         }
     }
 
     fn settle_gathering(&mut self, context: &mut Context<'_>) {
         let binding = self.sockets.values().any(|socket| socket.state == SocketState::Binding);
-        if self.gathered || !self.started || binding || !self.gatherer.is_done() {
+        let waits =
+            !self.gatherer.is_done() || (self.relays_pending() && !self.gatherer.is_relay_over());
+        if self.gathered || !self.started || self.closing || binding || waits {
             return;
         }
         self.gathered = true;
         if let Some(agent) = &mut self.agent {
             agent.local_complete(context.now);
         }
-        if self.bases.is_empty() {
-            self.fail(context, Some(Reason::NoLocalCandidates));
+        if let Some(reason) = self.no_candidates() {
+            self.fail(context, Some(reason));
         } else {
             context.outputs.event(Event::Gathered { session: context.id });
         }
@@ -235,7 +358,10 @@ impl Session {
                     context.outputs.event(Event::Path { session, stream, component, path });
                 }
             }
-            IceEvent::Completed => self.gatherer.stop_refreshing(),
+            IceEvent::Completed => {
+                self.gatherer.stop_refreshing();
+                self.relays.release_soon(context.now.mono);
+            }
             IceEvent::Failed(_) => self.fail(context, None),
         }
     }
@@ -246,6 +372,7 @@ impl Session {
             let explanation =
                 Box::new(Explanation { reason: reason.or(explanation.reason), ..explanation });
             context.outputs.event(Event::Failed { session: context.id, explanation });
+            self.relays.release_soon(context.now.mono);
         }
     }
 }

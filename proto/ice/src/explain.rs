@@ -114,6 +114,8 @@ pub enum Answer {
     Credentials,
     /// The server's answer made no sense.
     Broken,
+    /// The relayed address was given, and ended: the server was restarted, or the connection to it.
+    Lost,
 }
 
 /// Why a session failed.

@@ -2,7 +2,7 @@
 
 use machine::{Endpoint, Id};
 
-use super::{Context, Session};
+use super::{Base, Context, Session};
 use crate::defaults::MAX_DATAGRAM_BYTES;
 use crate::{Event, SendError};
 
@@ -17,27 +17,64 @@ impl Session {
         from: Endpoint,
         bytes: &[u8],
     ) {
-        match bytes.first() {
-            None => context.stats.dropped += 1,
-            Some(0..=3) => self.stun(context, socket, from, bytes),
-            Some(_) => self.data(context, socket, from, bytes),
+        if let Some(relay) = self.relays.claimant(socket, from, bytes) {
+            relay.datagram(context, from, bytes);
+            return;
         }
-    }
-
-    fn stun(&mut self, context: &mut Context<'_>, socket: Id, from: Endpoint, bytes: &[u8]) {
-        let (Ok(message), Some(base)) = (stun::Message::parse(bytes), self.base_of(socket)) else {
+        let (Some(at), Some(base)) = (self.sockets.get(&socket), self.base_of(socket)) else {
             context.stats.dropped += 1;
             return;
         };
-        if message.class().is_response() {
-            let now = context.now.mono;
-            let (ours, mapped) = self.gatherer.handle_response(now, socket, from, &message);
-            if let Some(mapped) = mapped {
-                self.mapped(context, mapped);
-            }
-            if ours {
-                return;
-            }
+        let place = (at.stream, at.component);
+        if !self.answers_gathering(context, socket, from, bytes) {
+            self.arrived(context, base, place, from, bytes);
+        }
+    }
+
+    /// Takes the answer of a STUN server, if it is one.
+    fn answers_gathering(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: Id,
+        from: Endpoint,
+        bytes: &[u8],
+    ) -> bool {
+        if !matches!(bytes.first(), Some(0..=3)) {
+            return false;
+        }
+        let Ok(message) = stun::Message::parse(bytes) else { return false };
+        if !message.class().is_response() {
+            return false;
+        }
+        let now = context.now.mono;
+        let (ours, mapped) = self.gatherer.handle_response(now, socket, from, &message);
+        if let Some(mapped) = mapped {
+            self.mapped(context, mapped);
+        }
+        ours
+    }
+
+    /// A datagram from somebody else than a server arrived at one of our addresses, a relayed one
+    /// perhaps.
+    pub(super) fn arrived(
+        &mut self,
+        context: &mut Context<'_>,
+        base: Endpoint,
+        (stream, component): (usize, u16),
+        from: Endpoint,
+        bytes: &[u8],
+    ) {
+        match bytes.first() {
+            None => context.stats.dropped += 1,
+            Some(0..=3) => self.stun(context, base, from, bytes),
+            Some(_) => self.data(context, (stream, component), from, bytes),
+        }
+    }
+
+    fn stun(&mut self, context: &mut Context<'_>, base: Endpoint, from: Endpoint, bytes: &[u8]) {
+        if stun::Message::parse(bytes).is_err() {
+            context.stats.dropped += 1;
+            return;
         }
         match self.ice_mut() {
             Some(agent) => agent.handle_stun(context.now, base, from, bytes),
@@ -47,9 +84,14 @@ impl Session {
 
     /// Data comes from a known remote with ICE, and from anywhere without: what its description
     /// says is where it receives, and need not be where it sends from (RFC 3264 §5.1).
-    fn data(&mut self, context: &mut Context<'_>, socket: Id, from: Endpoint, bytes: &[u8]) {
-        let Some(at) = self.sockets.get(&socket) else { return };
-        let (session, stream, component) = (context.id, at.stream, at.component);
+    fn data(
+        &mut self,
+        context: &mut Context<'_>,
+        (stream, component): (usize, u16),
+        from: Endpoint,
+        bytes: &[u8],
+    ) {
+        let session = context.id;
         if let Some(agent) = self.ice()
             && !agent.knows_remote(stream, component, from)
         {
@@ -75,18 +117,24 @@ impl Session {
         if bytes.len() > MAX_DATAGRAM_BYTES {
             return Err(SendError::TooLarge);
         }
-        let (socket, remote) = self.destination(stream, component).ok_or(SendError::NoPath)?;
-        context.outputs.datagram(socket, remote, bytes);
+        let (base, remote) = self.destination(stream, component).ok_or(SendError::NoPath)?;
+        match base {
+            Base::Socket(socket) => context.outputs.datagram(socket, remote, bytes),
+            Base::Relay(relay) => {
+                let relay = self.relays.get_mut(relay).ok_or(SendError::NoPath)?;
+                relay.send_data(context, remote, bytes);
+            }
+        }
         if let Some(agent) = self.ice_mut() {
             agent.data_sent(context.now, stream, component);
         }
         Ok(())
     }
 
-    /// Where data goes: from which socket, to which address.
-    fn destination(&self, stream: usize, component: u16) -> Option<(Id, Endpoint)> {
+    /// Where data goes: by what, to which address.
+    pub(super) fn destination(&self, stream: usize, component: u16) -> Option<(Base, Endpoint)> {
         match &self.plain {
-            Some(plain) => plain.ways.get(&(stream, component)).map(|way| (way.socket, way.remote)),
+            Some(plain) => plain.ways.get(&(stream, component)).map(|way| (way.base, way.remote)),
             None => {
                 let (base, remote) = self.agent.as_ref()?.destination(stream, component)?;
                 Some((*self.bases.get(&base)?, remote))

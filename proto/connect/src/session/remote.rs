@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ice::Credentials;
-use machine::{Endpoint, Id};
+use machine::Endpoint;
 
-use super::{Context, Session};
+use super::{Base, Context, Session};
+use crate::defaults::MAX_RELAY_PEERS;
 use crate::{Event, Path, RemoteIce, RemoteParameters, RemoteStream};
 
 /// Paths without ICE.
@@ -21,7 +22,7 @@ pub(super) struct Plain {
 /// A way without ICE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlainWay {
-    pub(super) socket: Id,
+    pub(super) base: Base,
     pub(super) remote: Endpoint,
 }
 
@@ -79,6 +80,19 @@ impl Session {
             }
         }
         agent.remote_ready(context.now, ice.complete);
+        self.remember_peers(&remote.streams);
+    }
+
+    /// The relays' permissions go to whom the other side names.
+    fn remember_peers(&mut self, streams: &[Option<RemoteStream>]) {
+        for (number, stream) in streams.iter().enumerate() {
+            for candidate in stream.iter().flat_map(|stream| &stream.candidates) {
+                if self.peers.len() < MAX_RELAY_PEERS {
+                    self.peers.insert((number, candidate.component, candidate.endpoint.ip()));
+                }
+            }
+        }
+        self.relays.want_peers(&self.peers);
     }
 
     fn set_remote_plain(&mut self, context: &mut Context<'_>, streams: &[Option<RemoteStream>]) {
@@ -93,6 +107,7 @@ impl Session {
             }
         }
         self.find_plain_ways(context);
+        self.relays.release_soon(context.now.mono);
     }
 
     /// Chooses the socket for every remote address, anew whenever more is known of our own: data
@@ -103,8 +118,8 @@ impl Session {
             self.components.get(*stream).is_some_and(|n| component <= n)
         };
         let way = |(&(stream, component), &remote): (&(usize, u16), &Endpoint)| {
-            let socket = self.socket_towards(stream, component, remote)?;
-            Some(((stream, component), PlainWay { socket, remote }))
+            let base = self.base_towards(stream, component, remote)?;
+            Some(((stream, component), PlainWay { base, remote }))
         };
         let ways: BTreeMap<_, _> = plain.remotes.iter().filter(in_use).filter_map(way).collect();
         let keys: Vec<(usize, u16)> = ways.keys().copied().collect();

@@ -2,13 +2,16 @@
 
 use machine::{BindKind, Endpoint, FailKind, Id, Interface, Output};
 
-use super::{Context, Session, Socket, SocketState, add_local};
-use crate::addresses;
+use super::{Base, Context, Session, Socket, SocketState, add_local};
+use crate::{IceMode, addresses};
 
 impl Session {
     /// The host's addresses are known: binds a socket for every component at each.
     pub(crate) fn start(&mut self, context: &mut Context<'_>, interfaces: &[Interface]) {
         self.started = true;
+        if self.uses_relays() {
+            self.relays.start(context, &self.spec.turn_servers, self.gather_limit);
+        }
         let addresses = addresses::choose(interfaces, self.spec.include_loopback);
         for (stream, &components) in self.components.iter().enumerate() {
             for component in 1..=components {
@@ -35,9 +38,12 @@ impl Session {
             return;
         }
         socket.state = SocketState::Bound(local);
-        self.bases.insert(local, id);
-        self.gatherer.add(id, local, &self.spec.stun_servers);
-        if let Some(agent) = &mut self.agent {
+        self.bases.insert(local, Base::Socket(id));
+        let direct = self.spec.ice != IceMode::RelayOnly;
+        if direct {
+            self.gatherer.add(id, local, &self.spec.stun_servers);
+        }
+        if let Some(agent) = self.agent.as_mut().filter(|_| direct) {
             let address = &socket.address;
             let found = ice::LocalCandidate::host(
                 socket.component,
@@ -54,7 +60,8 @@ impl Session {
     pub(crate) fn bind_failed(&mut self, context: &mut Context<'_>, id: Id, kind: FailKind) {
         context.routes.remove(&id);
         self.gatherer.remove(id);
-        self.bases.retain(|_, socket| *socket != id);
+        self.bases.retain(|_, base| *base != Base::Socket(id));
+        self.relays.socket_failed(context, id, &kind);
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.state = SocketState::Failed(kind);
         }
@@ -67,6 +74,7 @@ impl Session {
         context: &mut Context<'_>,
         gone: impl Fn(usize, u16) -> bool,
     ) {
+        self.relays.close(context, &gone);
         let closing: Vec<Id> = self
             .sockets
             .iter()
@@ -75,19 +83,39 @@ impl Session {
             .collect();
         for id in closing {
             self.gatherer.remove(id);
-            let Some(socket) = self.sockets.remove(&id) else { continue };
+            let Some(socket) = self.sockets.get_mut(&id) else { continue };
             if let SocketState::Bound(base) = socket.state {
                 self.bases.remove(&base);
             }
+            if matches!(socket.state, SocketState::Failed(_)) {
+                self.sockets.remove(&id);
+            } else {
+                socket.state = SocketState::Closing;
+            }
+        }
+    }
+
+    /// Closes the sockets that nothing needs any longer, not even a relay that is being given back.
+    pub(super) fn close_unused(&mut self, context: &mut Context<'_>) {
+        let relays = &self.relays;
+        let unused = |(id, socket): (&Id, &Socket)| {
+            let unused = socket.state == SocketState::Closing && !relays.borrow(*id);
+            unused.then_some(*id)
+        };
+        let unused: Vec<Id> = self.sockets.iter().filter_map(unused).collect();
+        for id in unused {
+            self.sockets.remove(&id);
             if context.routes.remove(&id).is_some() {
                 context.outputs.push(Output::Close { id });
             }
         }
     }
 
-    /// Ends the session.
+    /// Ends the session. Its relays are told, and only what that needs stays for a moment.
     pub(crate) fn close(&mut self, context: &mut Context<'_>) {
+        self.closing = true;
         self.close_sockets(context, |_, _| true);
+        self.relays.close_all(context);
         context.outputs.event(crate::Event::Closed { session: context.id });
     }
 
@@ -95,7 +123,7 @@ impl Session {
     pub(super) fn base_of(&self, socket: Id) -> Option<Endpoint> {
         match self.sockets.get(&socket)?.state {
             SocketState::Bound(base) => Some(base),
-            SocketState::Binding | SocketState::Failed(_) => None,
+            SocketState::Binding | SocketState::Failed(_) | SocketState::Closing => None,
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::town::{ALICE, BOB, Plan, Town};
 
 /// Whether a direct path exists: one side at least must let the other's packets in.
 fn possible(alice: Preset, bob: Preset) -> bool {
+    if alice == Preset::UdpBlocked || bob == Preset::UdpBlocked {
+        return false;
+    }
     let symmetric = |preset| {
         matches!(
             preset,

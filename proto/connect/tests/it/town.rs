@@ -1,21 +1,26 @@
-//! Two phones, a STUN server, and what stands between them.
+//! Two phones, a STUN server, a TURN server, and what stands between them.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use connect::{
     Config, Connect, Event, IceMode, Path, RemoteIce, RemoteParameters, RemoteStream, Role,
-    SessionId, SessionSpec, StreamSpec,
+    SessionId, SessionSpec, StreamSpec, TurnServer,
 };
 use machine::{
-    BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs,
+    BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs, Transport,
 };
-use netsim::{Access, Happening, Link, NodeId, World};
+use netsim::{Access, Certificate, Happening, Link, NodeId, World};
+use turn::server::{Answer, Config as TurnConfig, Keys, Listener, Question, Server, Stats, User};
 
 pub(crate) const ALICE: usize = 0;
 pub(crate) const BOB: usize = 1;
 pub(crate) const STUN: &str = "198.51.100.10:3478";
 pub(crate) const STUN_V6: &str = "[2001:db8:c::10]:3478";
+/// The TURN server's address, name, and the password of everybody there.
+pub(crate) const TURN: &str = "198.51.100.20";
+pub(crate) const TURN_NAME: &str = "turn.example.org";
+pub(crate) const PASSWORD: &str = "swordfish";
 /// From anybody to the internet, one way: 40 ms from phone to phone and back.
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -23,6 +28,7 @@ const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) enum Resident {
     Phone(Box<Connect>),
     Server(StunServer),
+    Turn(Box<Server>),
 }
 
 /// A STUN server.
@@ -73,35 +79,77 @@ impl StunServer {
 
 impl Machine for Resident {
     type Event = Event;
-    type Question = Infallible;
-    type Answer = ();
+    type Question = Question;
+    type Answer = Answer;
 
-    fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
+    fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
         match self {
-            Self::Phone(connect) => connect.handle_input(now, input),
-            Self::Server(server) => server.handle_input(input),
+            Self::Turn(server) => server.handle_input(now, input),
+            Self::Phone(connect) => {
+                if let Some(input) = input.map_answer(|_| None) {
+                    connect.handle_input(now, input);
+                }
+            }
+            Self::Server(server) => {
+                if let Some(input) = input.map_answer(|_| None) {
+                    server.handle_input(input);
+                }
+            }
         }
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        if let Self::Phone(connect) = self {
-            connect.handle_timeout(now);
+        match self {
+            Self::Phone(connect) => connect.handle_timeout(now),
+            Self::Turn(server) => server.handle_timeout(now),
+            Self::Server(_) => {}
         }
     }
 
-    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Infallible>> {
+    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Question>> {
         match self {
-            Self::Phone(connect) => connect.poll_output(buf),
-            Self::Server(server) => server.outputs.poll(buf),
+            Self::Phone(connect) => {
+                Some(connect.poll_output(buf)?.map(|event| event, |never| match never {}))
+            }
+            Self::Server(server) => {
+                Some(server.outputs.poll(buf)?.map(|event| event, |never| match never {}))
+            }
+            Self::Turn(server) => loop {
+                match server.poll_output(buf)? {
+                    Output::Event(_) => buf.clear(),
+                    other => return Some(other.map(|_| unreachable!(), |question| question)),
+                }
+            },
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Phone(connect) => connect.poll_timeout(),
+            Self::Turn(server) => server.poll_timeout(),
             Self::Server(_) => None,
         }
     }
+}
+
+/// A TURN server over UDP, TCP and TLS, which refuses private peers.
+fn turn_server(plan: &Plan) -> Resident {
+    let relays = [TURN.parse().unwrap(), "2001:db8:c::20".parse().unwrap()];
+    let mut config = TurnConfig::new("example.org", relays);
+    config.limits.allocations_per_user = plan.turn_quota;
+    let local = |v4: bool, port| {
+        let any = if v4 { Endpoint::UNSPECIFIED_V4 } else { Endpoint::UNSPECIFIED_V6 };
+        any.with_port(port)
+    };
+    for (transport, port) in [(Transport::Udp, 3478), (Transport::Tcp, 3478), (Transport::Tls, 443)]
+    {
+        if plan.turn.contains(&transport) {
+            let both = [true, false].map(|v4| Listener { transport, local: local(v4, port) });
+            config.listeners.extend(both);
+        }
+    }
+    let entropy = Entropy::seeded(plan.seed).fork("turn");
+    Resident::Turn(Box::new(Server::new(config, Ids::new(0), &entropy)))
 }
 
 /// What a test wants of the world.
@@ -117,6 +165,10 @@ pub(crate) struct Plan {
     pub(crate) loss: f64,
     pub(crate) config: Config,
     pub(crate) silent_server: bool,
+    /// Over what the TURN server listens; nowhere, for the most tests.
+    pub(crate) turn: Vec<Transport>,
+    /// Allocations of one user there.
+    pub(crate) turn_quota: usize,
 }
 
 impl Default for Plan {
@@ -129,6 +181,8 @@ impl Default for Plan {
             loss: 0.0,
             config: Config::default(),
             silent_server: false,
+            turn: Vec::new(),
+            turn_quota: 100,
         }
     }
 }
@@ -138,6 +192,7 @@ pub(crate) struct Town {
     pub(crate) world: World<Resident>,
     pub(crate) phones: [NodeId; 2],
     pub(crate) server: NodeId,
+    pub(crate) turn: NodeId,
     pub(crate) events: [Vec<(Instant, Event)>; 2],
     pub(crate) spec: SessionSpec,
 }
@@ -155,8 +210,14 @@ impl Town {
         let server = world.host("server", server, &["198.51.100.10/24", "2001:db8:c::10/64"]);
         let link = || Link::with_latency(LATENCY).loss(plan.loss);
         world.link(server, internet, Link::with_latency(LATENCY));
+        let addresses = ["198.51.100.20/24", "2001:db8:c::20/64"];
+        let turn = world.host("turn", turn_server(plan), &addresses);
+        world.set_certificate(turn, Certificate::new(&[TURN_NAME]));
+        world.link(turn, internet, Link::with_latency(LATENCY));
+        world.dns().address(TURN_NAME, TURN.parse::<std::net::IpAddr>().unwrap());
         let phones = [ALICE, BOB].map(|side| {
-            let nats = plan.access[side].parse::<Access>().unwrap().nats();
+            let access = plan.access[side].parse::<Access>().unwrap();
+            let nats = access.nats();
             let net = side + 1;
             let own = match nats.len() {
                 0 => format!("203.0.113.{net}/24"),
@@ -190,6 +251,10 @@ impl Town {
             }
             if addresses.is_empty() {
                 // Without any address there is nothing to link.
+            } else if let Some(firewall) = access.firewall() {
+                let firewall = world.firewall(&format!("firewall.{name}"), firewall);
+                world.link(inward.outside(), firewall, Link::default());
+                world.link(firewall, internet, link());
             } else if inward == host {
                 world.link(host, internet, link());
             } else {
@@ -207,7 +272,7 @@ impl Town {
             preferred: None,
             ..SessionSpec::default()
         };
-        Self { world, phones, server, events: [Vec::new(), Vec::new()], spec }
+        Self { world, phones, server, turn, events: [Vec::new(), Vec::new()], spec }
     }
 
     /// Calls a verb of a phone.
@@ -218,21 +283,29 @@ impl Town {
     ) -> R {
         self.world.verb(self.phones[side], |resident, now| match resident {
             Resident::Phone(connect) => verb(connect, now),
-            Resident::Server(_) => unreachable!("phones are phones"),
+            Resident::Server(_) | Resident::Turn(_) => unreachable!("phones are phones"),
         })
     }
 
     pub(crate) fn connect(&self, side: usize) -> &Connect {
         match self.world.machine(self.phones[side]) {
             Resident::Phone(connect) => connect,
-            Resident::Server(_) => unreachable!("phones are phones"),
+            Resident::Server(_) | Resident::Turn(_) => unreachable!("phones are phones"),
         }
     }
 
     pub(crate) fn asked(&self) -> u64 {
         match self.world.machine(self.server) {
             Resident::Server(server) => server.asked,
-            Resident::Phone(_) => unreachable!("the server is one"),
+            Resident::Phone(_) | Resident::Turn(_) => unreachable!("the server is one"),
+        }
+    }
+
+    /// What the TURN server counted.
+    pub(crate) fn turn_stats(&self) -> Stats {
+        match self.world.machine(self.turn) {
+            Resident::Turn(server) => server.stats(),
+            Resident::Phone(_) | Resident::Server(_) => unreachable!("the relay is one"),
         }
     }
 
@@ -255,8 +328,12 @@ impl Town {
             }
             let Some(happened) = self.world.next_before(end) else { return done(self) };
             let side = usize::from(happened.host == self.phones[BOB]);
-            let Happening::Event(event) = happened.what;
-            self.events[side].push((happened.now.mono, event));
+            match happened.what {
+                Happening::Event(event) => self.events[side].push((happened.now.mono, event)),
+                Happening::Question(id, Question::Credentials { user, realm }) => {
+                    self.world.answer(happened.host, id, keys(&user, &realm));
+                }
+            }
         }
     }
 
@@ -364,6 +441,32 @@ impl Town {
     ) -> Result<(), connect::SendError> {
         self.verb(side, |connect, now| connect.send(now, session, 0, component, bytes))
     }
+}
+
+/// The keys of Alice and Bob.
+fn keys(user: &User, realm: &str) -> Answer {
+    let name = ["alice", "bob"].into_iter().find(|name| match user {
+        User::Name(given) => given == name,
+        User::Hash(hash) => *hash == stun::integrity::userhash(name, realm),
+    });
+    Answer::Credentials(name.map(|name| Keys::derive(name, realm, PASSWORD.as_bytes())))
+}
+
+/// The TURN server, as a phone's configuration names it.
+pub(crate) fn turn(user: &str) -> TurnServer {
+    TurnServer {
+        host: TURN_NAME.to_owned(),
+        port: None,
+        transport: None,
+        fallback: Vec::new(),
+        username: user.to_owned(),
+        password: PASSWORD.into(),
+    }
+}
+
+/// All that a TURN server can listen to.
+pub(crate) fn all_transports() -> Vec<Transport> {
+    vec![Transport::Udp, Transport::Tcp, Transport::Tls]
 }
 
 /// The sockets that a resident has bound, for injecting.
