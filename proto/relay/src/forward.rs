@@ -251,3 +251,6 @@ fn limit(flow: &Flow, way: Way, bytes: usize, now: Instant) -> Result<(), Forwar
     let passes = flow.limit().is_none_or(|limit| limit.take(way, bytes, now));
     if passes { Ok(()) } else { Err(Forward::Drop(Cause::Limit)) }
 }
+
+#[cfg(test)]
+mod tests;
