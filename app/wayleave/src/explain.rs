@@ -29,7 +29,12 @@ pub fn verdict(explanation: &Explanation, path: Option<&Path>) -> Verdict {
 
 /// The fields of an `explain` event.
 pub fn fields(explanation: &Explanation, path: Option<&Path>) -> Value {
-    let Verdict { verdict, causes, remedies } = verdict(explanation, path);
+    verdict_fields(verdict(explanation, path), path)
+}
+
+/// The same for a verdict that is there already.
+pub fn verdict_fields(verdict: Verdict, path: Option<&Path>) -> Value {
+    let Verdict { verdict, causes, remedies } = verdict;
     let kind = |kind: Option<CandidateKind>| kind.map(CandidateKind::name);
     json!({
         "verdict": verdict,

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use netsim::{Access, Direction, Link, LinkId, NodeId, Port, Tap, TapId, World};
+use netsim::{
+    Access, Dependence, Direction, Link, LinkId, NatSpec, NodeId, Port, Tap, TapId, World,
+};
 
 use crate::node::{Node, Who};
 use crate::spec::Spec;
@@ -202,21 +204,37 @@ fn add_host(
     }
 }
 
-/// Whether people behind `a` and `b` can speak to each other without a relay: some side must let in
-/// what the other sends.
+/// Whether people behind `a` and `b` can speak to each other without a relay: UDP must get out on
+/// both sides, and some side must let in what the other sends.
+#[must_use]
+pub fn can_be_direct(a: &Access, b: &Access) -> bool {
+    !blocks_udp(a) && !blocks_udp(b) && nats_let_through(&a.nats(), &b.nats())
+}
+
+/// Whether no UDP gets out.
+#[must_use]
+pub fn blocks_udp(access: &Access) -> bool {
+    access.firewall().is_some_and(|firewall| firewall.blocks_udp)
+}
+
+/// Whether two sides behind these NATs find each other.
 ///
 /// This is the rule of the laboratory's table, by the axes of RFC 4787: a NAT whose mapping depends
 /// on the destination shows the peer an address that STUN has not told. That is no obstacle if the
 /// other side lets it in, so that a check reveals it.
 #[must_use]
-pub fn can_be_direct(a: &Access, b: &Access) -> bool {
-    use netsim::Dependence as D;
-    if [a, b].into_iter().any(|access| access.firewall().is_some_and(|wall| wall.blocks_udp)) {
-        return false;
-    }
-    let nats = |access: &Access| access.nats();
-    let moves = |access: &Access| nats(access).iter().any(|nat| nat.mapping != D::Endpoint);
-    let by_port =
-        |access: &Access| nats(access).iter().any(|nat| nat.filtering == D::AddressAndPort);
-    !(moves(a) && by_port(b) || moves(b) && by_port(a))
+pub fn nats_let_through(a: &[NatSpec], b: &[NatSpec]) -> bool {
+    !(moves(a) && filters_by_port(b) || moves(b) && filters_by_port(a))
+}
+
+/// Whether each destination sees another outside address.
+#[must_use]
+pub fn moves(nats: &[NatSpec]) -> bool {
+    nats.iter().any(|nat| nat.mapping != Dependence::Endpoint)
+}
+
+/// Whether only those addresses and ports get in that were sent to.
+#[must_use]
+pub fn filters_by_port(nats: &[NatSpec]) -> bool {
+    nats.iter().any(|nat| nat.filtering == Dependence::AddressAndPort)
 }

@@ -8,11 +8,16 @@ use machine::Endpoint;
 use scenarios::call::owner;
 use scenarios::{Report, Who};
 
+use super::Outcome;
 use crate::failure::Failure;
 use crate::ladder::{self, Ladder};
 
 /// Writes them into `folder`, and says what each is.
-pub fn write(folder: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+pub fn write(
+    folder: &Path,
+    outcome: &Outcome<'_>,
+) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+    let report = outcome.call;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut files = Vec::new();
@@ -29,6 +34,8 @@ pub fn write(folder: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static st
     write("call.pcapng", "every packet at Alice, the core and Bob", report.pcapng())?;
     let text = ladder::text::draw(&ladder(report));
     write("ladder.txt", "who said what to whom", text.into_bytes())?;
+    let text = format!("{:#}\n", super::report::json(outcome));
+    write("report.json", "what came of it, for programs", text.into_bytes())?;
     Ok(files)
 }
 

@@ -6,12 +6,16 @@
 //! | module | what |
 //! |---|---|
 //! | `view` | what a terminal shows while it happens |
+//! | `why` | why a relay was needed, and what would have spared it |
 //! | `summary` | what came of it: path, quality, NAT tables, the call without ICE |
+//! | `report` | the same for programs: `report.json` |
 //! | `files` | what `--out` holds afterwards |
 
 mod files;
+mod report;
 mod summary;
 mod view;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +26,11 @@ use phone::IceMode;
 use scenarios::{Access, Report, Spec, What, Who, run as simulate};
 use serde_json::{Value, json};
 
+use crate::events;
+use crate::explain::{self, Verdict};
 use crate::failure::{Exit, Failure};
 use crate::phone::args::unusable;
 use crate::ui::{self, Ui};
-use crate::{events, explain};
 
 const ALICE: &[u8] = include_bytes!("../../assets/alice.wav");
 const BOB: &[u8] = include_bytes!("../../assets/bob.wav");
@@ -34,7 +39,7 @@ const BOB: &[u8] = include_bytes!("../../assets/bob.wav");
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What Alice is behind: open, full-cone, address-restricted, port-restricted, symmetric,
-    /// symmetric-sequential, double, symmetric-then-cone, or mapping=apd,filtering=ad,…
+    /// symmetric-sequential, double, symmetric-then-cone, udp-blocked, or mapping=apd,filtering=ad,…
     #[arg(long, value_name = "NAT", default_value = "port-restricted")]
     alice: Access,
     /// What Bob is behind
@@ -43,7 +48,7 @@ pub struct Args {
     /// Over what they call: sip (xmpp comes with a later version)
     #[arg(long, default_value = "sip")]
     via: String,
-    /// Without a relay (there is none in this version)
+    /// Without a relay (TURN)
     #[arg(long)]
     no_turn: bool,
     /// Round-trip time between any two of Alice, Bob and the core, in milliseconds
@@ -98,10 +103,38 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let without = Spec { ice: IceMode::Off, capture: false, ..spec.clone() };
     let without = simulate(&without, |_| {});
     let at_ms = report.world.now().mono.as_millis();
-    summary::show(ui, at_ms, &report, &without);
-    let files = files::write(&args.out, &report)?;
+    let outcome = Outcome { spec: &spec, call: &report, without: &without };
+    summary::show(ui, at_ms, &outcome);
+    let files = files::write(&args.out, &outcome)?;
     summary::files(ui, at_ms, &files);
-    if report.connected() { Ok(()) } else { Err(no_path(&report)) }
+    if report.connected() { Ok(()) } else { Err(no_path(&outcome)) }
+}
+
+/// What was simulated, and what came of it.
+struct Outcome<'a> {
+    spec: &'a Spec,
+    call: &'a Report,
+    /// The same call without ICE.
+    without: &'a Report,
+}
+
+impl Outcome<'_> {
+    /// Why one side has the path that it has, or none: by what its ICE saw, and by what both sides
+    /// are known to be behind.
+    fn verdict(&self, who: Who) -> Option<Verdict> {
+        let side = self.call.side(who);
+        let explanation = side.explanation.as_ref()?;
+        let mut verdict = explain::verdict(explanation, side.path.as_ref());
+        let relayed = side.path.as_ref().is_none_or(|path| path.relayed);
+        if let Some(why) = why::why(&self.spec.alice, &self.spec.bob).filter(|_| relayed) {
+            verdict.causes.splice(0..0, why.causes);
+            verdict.remedies = match side.path {
+                Some(_) => why.remedies,
+                None => [verdict.remedies, why.remedies].concat(),
+            };
+        }
+        Some(verdict)
+    }
 }
 
 fn spec(args: &Args) -> Result<Spec, Failure> {
@@ -123,6 +156,7 @@ fn spec(args: &Args) -> Result<Spec, Failure> {
         alice_says: Arc::from(alice_says),
         bob_says: Arc::from(voice(BOB)?),
         capture: true,
+        turn: !args.no_turn,
         seed: args.seed,
         ..Spec::default()
     })
@@ -139,14 +173,13 @@ fn tell(ui: &Ui, who: Who, at_ms: u64, what: &What<'_>) {
     }
 }
 
-fn no_path(report: &Report) -> Failure {
-    let mut message = match report.alice.answered {
+fn no_path(outcome: &Outcome<'_>) -> Failure {
+    let mut message = match outcome.call.alice.answered {
         Some(_) => "the call was answered, and no media path was found".to_owned(),
         None => "the call did not come about: signalling did not get through".to_owned(),
     };
     let mut remedies = Vec::new();
-    if let Some(explanation) = &report.alice.explanation {
-        let verdict = explain::verdict(explanation, None);
+    if let Some(verdict) = outcome.verdict(Who::Alice) {
         message = format!("{}\n  {}", verdict.verdict, verdict.causes.join("\n  "));
         remedies = verdict.remedies;
     }

@@ -7,23 +7,25 @@ use phone::Path;
 use scenarios::{Report, Side, Who};
 use serde_json::json;
 
-use crate::explain;
+use super::Outcome;
 use crate::ui::Ui;
+use crate::{events, explain};
 
 /// Path, quality, NAT tables, and the same call without ICE.
-pub fn show(ui: &Ui, at_ms: u64, report: &Report, without: &Report) {
-    path(ui, at_ms, report);
-    quality(ui, report);
-    nats(ui, report);
-    without_ice(ui, at_ms, without);
+pub fn show(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
+    path(ui, at_ms, outcome);
+    quality(ui, outcome.call);
+    nats(ui, outcome.call);
+    without_ice(ui, at_ms, outcome.without);
 }
 
 fn heading(ui: &Ui, text: &str) {
     ui.say(ui.paint("1", text));
 }
 
-fn path(ui: &Ui, at_ms: u64, report: &Report) {
-    let (Some(path), Some(explanation)) = (&report.alice.path, &report.alice.explanation) else {
+fn path(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
+    let report = outcome.call;
+    let (Some(path), Some(verdict)) = (&report.alice.path, outcome.verdict(Who::Alice)) else {
         if let Some(explanation) = &report.alice.explanation {
             heading(ui, "What was tried");
             explanation.words().iter().for_each(|line| ui.say(format!("  {line}")));
@@ -32,15 +34,39 @@ fn path(ui: &Ui, at_ms: u64, report: &Report) {
         return;
     };
     heading(ui, "The path that won, and why");
-    let verdict = explain::verdict(explanation, Some(path));
-    ui.event_at(at_ms, "explain", explain::fields(explanation, Some(path)));
+    for who in [Who::Alice, Who::Bob] {
+        if let (Some(path), Some(verdict)) = (&report.side(who).path, outcome.verdict(who)) {
+            let mut fields = explain::verdict_fields(verdict, Some(path));
+            fields["who"] = who.name().into();
+            ui.event_at(at_ms, "explain", fields);
+        }
+    }
     ui.say(format!("  {}", route(path)));
-    ui.say(format!("  {}", verdict.verdict));
+    if path.relayed {
+        ui.say("  Relayed: there is no direct way between Alice and Bob.");
+        for side in [("Alice", &report.alice), ("Bob", &report.bob)] {
+            ui.say(format!("  {}", over(side)));
+        }
+    } else {
+        ui.say(format!("  {}", verdict.verdict));
+    }
     verdict.causes.iter().for_each(|cause| ui.say(format!("  {cause}")));
+    verdict.remedies.iter().for_each(|remedy| ui.say(format!("  Would have helped: {remedy}.")));
     if let Some(time) = report.alice.time_to_media() {
         ui.say(format!("  Alice heard Bob {} ms after his answer.", time.as_millis()));
     }
     ui.say("");
+}
+
+/// How one side's media get to the relay.
+fn over((name, side): (&str, &Side)) -> String {
+    match side.path.as_ref().map(|path| (path.relay, events::transport_name(path.transport))) {
+        Some((Some(relay), transport)) => {
+            format!("{name} sends to the relay over {transport}, and is reached at {relay} there.")
+        }
+        Some((None, _)) => format!("{name} sends to the other side's relay."),
+        None => format!("{name} has no path."),
+    }
 }
 
 fn route(path: &Path) -> String {

@@ -1,7 +1,8 @@
 //! What a payload is, in a few words.
 
 use sip::{Message, name};
-use stun::Class;
+use stun::{Class, Method};
+use turn::{ChannelData, TurnMessage as _};
 
 /// What a datagram carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +13,24 @@ pub enum Kind {
     Media,
 }
 
-/// Classifies by the first byte (RFC 7983), SIP by what is left.
+impl Kind {
+    /// The same with a word on how it travels; of media there is nothing to say.
+    pub fn by(self, how: &str) -> Self {
+        match self {
+            Self::Message(label) => Self::Message(format!("{label} ({how})")),
+            Self::Media => Self::Media,
+        }
+    }
+}
+
+/// Classifies by the first byte (RFC 7983), SIP by what is left. What travels to or from a relay is
+/// classified by what it carries.
 pub fn classify(payload: &[u8]) -> Kind {
     if stun::is_stun(payload) {
-        return Kind::Message(stun_label(payload));
+        return stun_kind(payload);
+    }
+    if let Some(carried) = channel_data(payload) {
+        return classify(carried).by("channel");
     }
     match payload.first() {
         Some(128..=191) => Kind::Media,
@@ -24,8 +39,28 @@ pub fn classify(payload: &[u8]) -> Kind {
     }
 }
 
-fn stun_label(payload: &[u8]) -> String {
-    let Ok(message) = stun::Message::parse(payload) else { return "STUN, broken".to_owned() };
+/// What ChannelData carries. The text of SIP begins with bytes that channels have too, but its next
+/// ones are never its length.
+fn channel_data(payload: &[u8]) -> Option<&[u8]> {
+    let data = ChannelData::parse(payload)?.data;
+    (payload.len() - data.len() < 2 * turn::channel::HEADER_BYTES).then_some(data)
+}
+
+fn stun_kind(payload: &[u8]) -> Kind {
+    let Ok(message) = stun::Message::parse(payload) else {
+        return Kind::Message("STUN, broken".to_owned());
+    };
+    match (message.class(), message.method()) {
+        (_, Method::BINDING) => Kind::Message(binding_label(&message)),
+        (Class::Indication, method @ (Method::SEND | Method::DATA)) => match message.data() {
+            Some(data) => classify(data).by(&format!("{method:?}")),
+            None => Kind::Message(format!("{method:?}, empty")),
+        },
+        _ => Kind::Message(turn_label(&message)),
+    }
+}
+
+fn binding_label(message: &stun::Message<'_>) -> String {
     // Checks of ICE carry a user name, questions to the server do not.
     let check = message.username().is_some();
     match message.class() {
@@ -41,6 +76,27 @@ fn stun_label(payload: &[u8]) -> String {
             Some(error) => format!("STUN: error {}", error.code),
             None => "STUN: error".to_owned(),
         },
+    }
+}
+
+/// A request to a relay, or its answer.
+fn turn_label(message: &stun::Message<'_>) -> String {
+    let method = format!("{:?}", message.method());
+    let released = message.lifetime().is_some_and(|lifetime| lifetime.is_zero());
+    match message.class() {
+        Class::Error => match message.error_code() {
+            Some(error) => format!("{method}: error {}", error.code),
+            None => format!("{method}: error"),
+        },
+        Class::Success => match message.relayed_addresses().next() {
+            Some(relayed) => format!("at {relayed}"),
+            None => format!("{method}: yes"),
+        },
+        Class::Request | Class::Indication => {
+            let peer = message.peer_address().map(|peer| format!(" {peer}"));
+            let end = if released { ", release" } else { "" };
+            format!("{method}{}{end}", peer.unwrap_or_default())
+        }
     }
 }
 
@@ -66,4 +122,68 @@ fn sip_label(payload: &[u8]) -> String {
 
 fn body_label(body: &[u8]) -> &'static str {
     if body.is_empty() { "" } else { " + SDP" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stun::{AttributeType, Builder, Message, Method, TransactionId};
+    use turn::{ChannelData, ChannelNumber, TurnBuilder as _};
+
+    use super::{Kind, classify};
+
+    const ID: TransactionId = TransactionId([7; 12]);
+
+    fn label(payload: &[u8]) -> String {
+        match classify(payload) {
+            Kind::Message(label) => label,
+            Kind::Media => "media".to_owned(),
+        }
+    }
+
+    fn on_channel(data: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        assert!(ChannelData { number: ChannelNumber::FIRST, data }.write(true, &mut packet));
+        packet
+    }
+
+    #[test]
+    fn requests_to_a_relay_and_its_answers() {
+        let allocate = Builder::request(Method::ALLOCATE, ID).finish();
+        assert_eq!(label(&allocate), "Allocate");
+        let request = Message::parse(&allocate).unwrap();
+        let mut granted = Builder::success(&request);
+        let relayed = "192.0.2.1:50000".parse().unwrap();
+        granted.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed);
+        assert_eq!(label(&granted.finish()), "at 192.0.2.1:50000");
+        assert_eq!(label(&Builder::error(&request, 401).finish()), "Allocate: error 401");
+        let mut permit = Builder::request(Method::CREATE_PERMISSION, ID);
+        permit.peer_address("203.0.113.5:4000".parse().unwrap());
+        assert_eq!(label(&permit.finish()), "CreatePermission 203.0.113.5:4000");
+        let mut release = Builder::request(Method::REFRESH, ID);
+        release.lifetime(Duration::ZERO);
+        assert_eq!(label(&release.finish()), "Refresh, release");
+    }
+
+    #[test]
+    fn what_a_relay_carries_is_shown_as_what_it_is() {
+        let check = Builder::request(Method::BINDING, ID).username("a:b").finish();
+        assert_eq!(label(&on_channel(&check)), "check (channel)");
+        let mut send = Builder::indication(Method::SEND, ID);
+        send.data(&check);
+        assert_eq!(label(&send.finish()), "check (Send)");
+        let rtp = [&[0x80, 0][..], &[0; 170]].concat();
+        assert_eq!(classify(&on_channel(&rtp)), Kind::Media);
+        let mut data = Builder::indication(Method::DATA, ID);
+        data.data(&rtp);
+        assert_eq!(classify(&data.finish()), Kind::Media);
+    }
+
+    #[test]
+    fn sip_is_no_channel() {
+        for text in ["INVITE sip:bob@example.org SIP/2.0\r\n", "BYE sip:b SIP/2.0\r\n", "MESSAGE"] {
+            assert!(label(text.as_bytes()).ends_with("bytes"), "{text}");
+        }
+    }
 }

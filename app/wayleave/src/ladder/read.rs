@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
-use sip::framing::{Frame, Framer};
-
 use super::classify::{Kind, classify};
 use super::{Ladder, Row};
 
@@ -54,9 +52,9 @@ pub fn read<'a>(
             Carried::Segment(segment) => {
                 if let (false, Some(to)) = (sighting.inbound, to) {
                     let Sighting { at, column: from, .. } = sighting;
-                    let messages = streams.take((from, to), &segment);
-                    arrows.extend(messages.into_iter().map(|label| {
-                        let kind = Kind::Message(format!("{label} (TCP)"));
+                    let carried = streams.take((from, to), &segment);
+                    arrows.extend(carried.into_iter().map(|kind| {
+                        let kind = kind.by("TCP");
                         Arrow { at, from, to, arrived: true, kind }
                     }));
                 }
@@ -80,7 +78,8 @@ pub fn read<'a>(
     Ladder { columns, rows: rows(arrows) }
 }
 
-/// Media packets between two messages become one row.
+/// Media packets between two messages become one row a pair of hosts: with a relay in between they
+/// take turns.
 fn rows(arrows: Vec<Arrow>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for arrow in arrows {
@@ -98,10 +97,14 @@ fn add_media(rows: &mut Vec<Row>, at: Duration, from: usize, to: usize, arrived:
         matches!(row, Row::Media { from: a, to: b, .. }
             if (*a, *b) == (from, to) || (*a, *b) == (to, from))
     };
-    if !rows.last().is_some_and(same) {
+    let media = rows.iter().rev().take_while(|row| matches!(row, Row::Media { .. })).count();
+    let since = rows.len() - media;
+    let known = rows[since..].iter().position(same);
+    if known.is_none() {
         rows.push(Row::Media { at, until: at, from, to, forth: (0, 0), back: (0, 0) });
     }
-    if let Some(Row::Media { until, from: left, forth, back, .. }) = rows.last_mut() {
+    let row = known.map_or(rows.len() - 1, |place| since + place);
+    if let Some(Row::Media { until, from: left, forth, back, .. }) = rows.get_mut(row) {
         *until = at;
         let count = if *left == from { forth } else { back };
         count.0 += usize::from(arrived);
@@ -142,7 +145,7 @@ fn open(packet: &[u8]) -> Option<(IpAddr, Carried<'_>)> {
     Some((destination, carried))
 }
 
-/// The streams under way, each cut into messages of SIP.
+/// The streams under way, each cut into messages of SIP, or into STUN and ChannelData.
 #[derive(Default)]
 struct Streams(BTreeMap<StreamKey, Stream>);
 
@@ -151,31 +154,62 @@ type StreamKey = ((usize, usize), (u16, u16));
 
 struct Stream {
     next: u32,
-    framing: Framer,
+    framing: Framing,
+}
+
+enum Framing {
+    Sip(sip::framing::Framer),
+    Turn(turn::Framer),
+}
+
+impl Framing {
+    /// By the first byte: TURN's streams begin with a STUN message, both ways.
+    fn of(payload: &[u8]) -> Self {
+        match payload {
+            [0..=3, ..] => Self::Turn(turn::Framer::new(usize::from(u16::MAX))),
+            _ => Self::Sip(sip::framing::Framer::opened()),
+        }
+    }
+
+    /// What `payload` completes.
+    fn push(&mut self, payload: &[u8]) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        match self {
+            Self::Sip(framer) => {
+                framer.push(payload);
+                while let Some(Ok(frame)) = framer.next_frame() {
+                    if let sip::framing::Frame::Message(bytes) = frame {
+                        kinds.push(classify(&bytes));
+                    }
+                }
+            }
+            Self::Turn(framer) => {
+                framer.push(payload);
+                while let Ok(Some(frame)) = framer.next_frame() {
+                    kinds.push(match frame {
+                        turn::Frame::Stun(bytes) => classify(bytes),
+                        turn::Frame::ChannelData(data) => classify(data.data).by("channel"),
+                    });
+                }
+            }
+        }
+        kinds
+    }
 }
 
 impl Streams {
-    /// Takes a segment that its sender sent for the first time; the messages that it completes.
-    fn take(&mut self, between: (usize, usize), segment: &Segment<'_>) -> Vec<String> {
+    /// Takes a segment that its sender sent for the first time; what it completes.
+    fn take(&mut self, between: (usize, usize), segment: &Segment<'_>) -> Vec<Kind> {
         let Segment { ports, sequence, payload } = segment;
         if payload.is_empty() {
             return Vec::new();
         }
-        let fresh = || Stream { next: *sequence, framing: Framer::opened() };
+        let fresh = || Stream { next: *sequence, framing: Framing::of(payload) };
         let stream = self.0.entry((between, *ports)).or_insert_with(fresh);
         if stream.next != *sequence {
             return Vec::new();
         }
         stream.next = sequence.wrapping_add(payload.len() as u32);
-        stream.framing.push(payload);
-        let mut labels = Vec::new();
-        while let Some(Ok(frame)) = stream.framing.next_frame() {
-            if let Frame::Message(bytes) = frame
-                && let Kind::Message(label) = classify(&bytes)
-            {
-                labels.push(label);
-            }
-        }
-        labels
+        stream.framing.push(payload)
     }
 }

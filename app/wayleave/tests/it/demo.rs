@@ -148,14 +148,65 @@ fn nats_that_need_a_relay_fail_and_say_why() {
     assert!(folder.path().join("call.pcapng").is_file(), "there is something to look at");
     // The axes say the same as the preset.
     let axes = "mapping=apd,filtering=apd,ports=random";
-    let same = demo(folder.path(), &["--alice", axes, "--bob", "symmetric"]);
+    let same = demo(folder.path(), &["--alice", axes, "--bob", "symmetric", "--no-turn"]);
     assert_eq!(same.code, Some(15), "{}", same.said);
+}
+
+#[test]
+fn nats_that_need_a_relay_get_one_and_are_told_why() {
+    for (alice, bob, transports) in [
+        ("symmetric", "symmetric", ["udp", "udp"]),
+        ("udp-blocked", "port-restricted", ["tcp", "udp"]),
+        ("symmetric", "udp-blocked", ["udp", "tcp"]),
+        ("udp-blocked", "udp-blocked", ["tcp", "tcp"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path();
+        let told = demo(out, &["--alice", alice, "--bob", bob]);
+        assert_eq!(told.code, Some(0), "{}", told.said);
+        for (voice, said, heard) in
+            [(ALICE, "a.wav", "bob-heard.wav"), (BOB, "b.wav", "alice-heard.wav")]
+        {
+            fs::write(out.join(said), voice).unwrap();
+            assert_eq!(compare(&out.join(said), &out.join(heard)), Ok(()), "{alice} {bob}");
+        }
+        let report = fs::read(out.join("report.json")).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!((&report["connected"], &report["relayed"]), (&true.into(), &true.into()));
+        for (who, transport) in ["alice", "bob"].into_iter().zip(transports) {
+            let (path, explained) = (told.event("path", who), told.event("explain", who));
+            for fields in [path, explained, &report[who]["path"], &report[who]["explain"]] {
+                assert_eq!(fields["relayed"], true, "{fields}");
+                let kinds = [&fields["local_type"], &fields["remote_type"]];
+                assert!(kinds.contains(&&"relay".into()), "{fields}");
+            }
+            // Over what it leaves the host is the relay's affair only where the relay is one's own.
+            if path["local_type"] == "relay" {
+                assert_eq!(path["transport"], transport, "{alice} {bob}: {path}");
+            }
+            let causes = explained["causes"].as_array().unwrap();
+            assert!(causes[0].as_str().unwrap().contains(alice), "{causes:?}");
+            assert!(causes[1].as_str().unwrap().contains(bob), "{causes:?}");
+            assert!(!explained["remedies"].as_array().unwrap().is_empty());
+            let media = told.event("media", who);
+            assert_eq!(media["lost"], 0, "{alice} {bob}");
+            assert!(media["mos"].as_f64().unwrap() > 4.0, "{alice} {bob}: {media}");
+        }
+        for words in ["Relayed", "relay over", "Would have helped"] {
+            assert!(told.said.contains(words), "no {words:?} in {}", told.said);
+        }
+        let ladder = fs::read_to_string(out.join("ladder.txt")).unwrap();
+        for word in ["Allocate", "CreatePermission", "ChannelBind", "media", "(channel)", "release"]
+        {
+            assert!(ladder.contains(word), "no {word} in {ladder}");
+        }
+    }
 }
 
 #[test]
 fn what_is_not_built_yet_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for flags in [["--alice", "udp-blocked"], ["--bob", "cgn"], ["--via", "xmpp"]] {
+    for flags in [["--alice", "web-only"], ["--bob", "cgn"], ["--via", "xmpp"]] {
         let told = demo(folder.path(), &flags);
         assert_eq!(told.code, Some(2), "{flags:?}: {}", told.said);
         let error = &told.events[0];
