@@ -55,14 +55,14 @@ impl World {
     }
 
     /// Has the table decide on a datagram of `client`; the decision and the bytes afterwards.
-    fn from_client(&mut self, now: Instant, client: Client, bytes: &[u8]) -> (Forward, Vec<u8>) {
+    fn client_sends(&mut self, now: Instant, client: Client, bytes: &[u8]) -> (Forward, Vec<u8>) {
         let (mut buf, end) = buffer(bytes);
         let mut packet = Packet::new(&mut buf, HEADROOM_LEN, end);
         let forward = self.table.from_client(now, client, &mut packet);
         (forward, packet.bytes().to_vec())
     }
 
-    fn from_peer(
+    fn peer_sends(
         &mut self,
         now: Instant,
         socket: Id,
@@ -141,15 +141,18 @@ fn both_ways_on_a_channel() {
     for peer in ["203.0.113.5:9000", "[2001:db8:5::5]:9000"].map(at) {
         let mut world = World::new();
         let (_, client, relayed) = one_flow(&mut world, peer);
-        let sent = world.from_client(NOW, client, &channel_data(NUMBER, b"hello"));
+        let sent = world.client_sends(NOW, client, &channel_data(NUMBER, b"hello"));
         assert_eq!(sent, (to(relayed, peer), b"hello".to_vec()));
         // Over UDP there may be padding.
         let padded = [channel_data(NUMBER, b"hello"), vec![0; 3]].concat();
-        assert_eq!(world.from_client(NOW, client, &padded), (to(relayed, peer), b"hello".to_vec()));
-        let got = world.from_peer(NOW, relayed.socket, peer, b"hi");
+        assert_eq!(
+            world.client_sends(NOW, client, &padded),
+            (to(relayed, peer), b"hello".to_vec())
+        );
+        let got = world.peer_sends(NOW, relayed.socket, peer, b"hi");
         assert_eq!(got, (back(client), channel_data(NUMBER, b"hi")));
         // Nothing is data too.
-        let got = world.from_peer(NOW, relayed.socket, peer, b"");
+        let got = world.peer_sends(NOW, relayed.socket, peer, b"");
         assert_eq!(got, (back(client), channel_data(NUMBER, b"")));
         let counters = world.table.counters();
         assert_eq!(counters.client_to_peer, Tally { packets: 2, bytes: 10 });
@@ -166,9 +169,9 @@ fn both_ways_in_indications() {
         // The channel is for another port.
         let peer = peer.with_port(1234);
         for data in [&b"12345"[..], b"", b"1234"] {
-            let sent = world.from_client(NOW, client, &send(peer, data).finish());
+            let sent = world.client_sends(NOW, client, &send(peer, data).finish());
             assert_eq!(sent, (to(relayed, peer), data.to_vec()));
-            let (forward, bytes) = world.from_peer(NOW, relayed.socket, peer, data);
+            let (forward, bytes) = world.peer_sends(NOW, relayed.socket, peer, data);
             assert_eq!((forward, data_indication(&bytes)), (back(client), (peer, data.to_vec())));
         }
         // What may be ignored is, before the data and behind it.
@@ -178,13 +181,13 @@ fn both_ways_in_indications() {
             .attribute(DATA, b"data")
             .xor_address(PEER_ADDRESS, peer)
             .fingerprint();
-        let sent = world.from_client(NOW, client, &decorated.finish());
+        let sent = world.client_sends(NOW, client, &decorated.finish());
         assert_eq!(sent, (to(relayed, peer), b"data".to_vec()));
         // A channel that has ended binds nothing.
         let mut flow = flow;
         flow.bind(Channel { until: NOW, ..channel(peer) });
         world.set(1, &flow);
-        let (_, bytes) = world.from_peer(NOW, relayed.socket, peer, b"data");
+        let (_, bytes) = world.peer_sends(NOW, relayed.socket, peer, b"data");
         assert_eq!(data_indication(&bytes), (peer, b"data".to_vec()));
     }
 }
@@ -207,7 +210,7 @@ fn what_is_odd_is_for_control_and_is_left_as_it_is() {
     odd.push(refresh);
     odd.push(Builder::indication(Method::BINDING, TransactionId([9; 12])).finish());
     for bytes in odd {
-        assert_eq!(world.from_client(NOW, client, &bytes), (Forward::Control, bytes));
+        assert_eq!(world.client_sends(NOW, client, &bytes), (Forward::Control, bytes));
     }
     assert_eq!(world.table.counters().dropped(), 0);
 }
@@ -220,7 +223,7 @@ fn every_cause() {
     let data = channel_data(NUMBER, b"data");
     let expect = |world: &mut World, now, client, bytes: &[u8], cause| {
         let before = world.table.counters().drops(cause);
-        let dropped = world.from_client(now, client, bytes);
+        let dropped = world.client_sends(now, client, bytes);
         assert_eq!(dropped, (Forward::Drop(cause), bytes.to_vec()));
         assert_eq!(world.table.counters().drops(cause), before + 1);
     };
@@ -253,14 +256,14 @@ fn every_cause() {
     expect(&mut world, NOW, client, &data, Cause::OurOwn);
     flow.permit(permission(peer.ip()));
     world.set(1, &flow);
-    assert_eq!(world.from_client(NOW, client, &data).0, to(relayed, peer));
+    assert_eq!(world.client_sends(NOW, client, &data).0, to(relayed, peer));
     expect(&mut world, NOW, client, &data, Cause::Limit);
     // The longest datagram grows no more.
     let long = vec![0; 65_507];
-    assert_eq!(world.from_peer(NOW, relayed.socket, peer, &long).0, Forward::Drop(Cause::TooLong));
+    assert_eq!(world.peer_sends(NOW, relayed.socket, peer, &long).0, Forward::Drop(Cause::TooLong));
     world.table.apply(Change::Remove(FlowId(1)));
     expect(&mut world, NOW, client, &data, Cause::NoFlow);
-    let from = world.from_peer(NOW, relayed.socket, peer, b"x");
+    let from = world.peer_sends(NOW, relayed.socket, peer, b"x");
     assert_eq!(from.0, Forward::Drop(Cause::NoFlow));
     assert!(world.table.is_empty());
 }
@@ -270,7 +273,7 @@ fn requests_of_strangers_are_for_control() {
     let mut world = World::new();
     let stranger = world.client("198.51.100.7:4001");
     let allocate = Builder::request(Method::new(0x003), TransactionId([9; 12])).finish();
-    assert_eq!(world.from_client(NOW, stranger, &allocate).0, Forward::Control);
+    assert_eq!(world.client_sends(NOW, stranger, &allocate).0, Forward::Control);
     assert_eq!(world.table.counters(), &crate::Counters::default());
 }
 
@@ -302,7 +305,7 @@ fn between_two_flows_of_ours() {
     let (mut flows, clients, relayed) = two_flows(&mut world);
     // In indications, both ways.
     let (forward, bytes) =
-        world.from_client(NOW, clients[0], &send(relayed[1].external, b"hello").finish());
+        world.client_sends(NOW, clients[0], &send(relayed[1].external, b"hello").finish());
     let expected = (relayed[0].external, b"hello".to_vec());
     assert_eq!((forward, data_indication(&bytes)), (back(clients[1]), expected));
     // From channel to channel.
@@ -310,12 +313,12 @@ fn between_two_flows_of_ours() {
     flows[1].bind(Channel { number: 0x4006, ..channel(relayed[0].external) });
     world.set(1, &flows[0]);
     world.set(2, &flows[1]);
-    let got = world.from_client(NOW, clients[0], &channel_data(0x4005, b"hello"));
+    let got = world.client_sends(NOW, clients[0], &channel_data(0x4005, b"hello"));
     assert_eq!(got, (back(clients[1]), channel_data(0x4006, b"hello")));
     assert_eq!(world.table.counters().client_to_client, Tally { packets: 2, bytes: 10 });
     // A port of ours where no flow lives is reached through no socket.
     let sip = relayed[1].external.with_port(5060);
-    let got = world.from_client(NOW, clients[0], &send(sip, b"INVITE").finish());
+    let got = world.client_sends(NOW, clients[0], &send(sip, b"INVITE").finish());
     assert_eq!(got.0, Forward::Drop(Cause::OurOwn));
 }
 
@@ -327,22 +330,22 @@ fn between_flows_both_have_to_agree() {
     let silent = Flow::new(clients[0], relayed[0], UNTIL);
     for (id, flow) in [(1, &silent), (2, &Flow::new(clients[1], relayed[1], UNTIL))] {
         world.set(id, flow);
-        let got = world.from_client(NOW, clients[0], &hello);
+        let got = world.client_sends(NOW, clients[0], &hello);
         assert_eq!(got.0, Forward::Drop(Cause::NoPermission));
         world.set(id, &flows[id as usize - 1]);
     }
-    assert_eq!(world.from_client(NOW, clients[0], &hello).0, back(clients[1]));
+    assert_eq!(world.client_sends(NOW, clients[0], &hello).0, back(clients[1]));
     // The receiver's limit and its end count as well.
     let mut limited = flows[1].clone();
     limited.set_limit(Some(Arc::new(Limit::new(8))));
     world.set(2, &limited);
-    assert_eq!(world.from_client(NOW, clients[0], &hello).0, back(clients[1]));
-    assert_eq!(world.from_client(NOW, clients[0], &hello).0, Forward::Drop(Cause::Limit));
+    assert_eq!(world.client_sends(NOW, clients[0], &hello).0, back(clients[1]));
+    assert_eq!(world.client_sends(NOW, clients[0], &hello).0, Forward::Drop(Cause::Limit));
     limited.set_until(NOW);
     world.set(2, &limited);
-    assert_eq!(world.from_client(NOW, clients[0], &hello).0, Forward::Drop(Cause::Expired));
+    assert_eq!(world.client_sends(NOW, clients[0], &hello).0, Forward::Drop(Cause::Expired));
     world.table.apply(Change::Remove(FlowId(2)));
-    assert_eq!(world.from_client(NOW, clients[0], &hello).0, Forward::Drop(Cause::OurOwn));
+    assert_eq!(world.client_sends(NOW, clients[0], &hello).0, Forward::Drop(Cause::OurOwn));
 }
 
 #[test]
@@ -351,7 +354,7 @@ fn a_flow_may_send_to_itself() {
     let (mut flow, client, relayed) = one_flow(&mut world, at("203.0.113.5:9000"));
     flow.permit(Permission { reach: Reach::Relayed, ..permission(relayed.external.ip()) });
     world.set(1, &flow);
-    let got = world.from_client(NOW, client, &send(relayed.external, b"echo").finish());
+    let got = world.client_sends(NOW, client, &send(relayed.external, b"echo").finish());
     assert_eq!(
         (got.0, data_indication(&got.1)),
         (back(client), (relayed.external, b"echo".to_vec()))
@@ -368,15 +371,15 @@ fn streams_are_written_to_and_replicas_ask() {
         flow.set_client(Client::Stream { conn });
         flow.set_limit(Some(Arc::new(Limit::new(8))));
         world.set(1, &flow);
-        let got = world.from_peer(NOW, relayed.socket, peer, b"data");
+        let got = world.peer_sends(NOW, relayed.socket, peer, b"data");
         let written = (Forward::Write { conn }, channel_data(NUMBER, b"data"));
         // What control decides on again costs nothing of the limit here.
         assert_eq!(got, if writes { written } else { (Forward::Control, b"data".to_vec()) });
         assert_eq!(
-            world.from_peer(NOW, relayed.socket, at("203.0.113.6:1"), b"x").0,
+            world.peer_sends(NOW, relayed.socket, at("203.0.113.6:1"), b"x").0,
             Forward::Drop(Cause::NoPermission)
         );
-        let sent = world.from_client(NOW, Client::Stream { conn }, &channel_data(NUMBER, b"data"));
+        let sent = world.client_sends(NOW, Client::Stream { conn }, &channel_data(NUMBER, b"data"));
         assert_eq!(sent, (to(relayed, peer), b"data".to_vec()));
     }
 }
@@ -392,13 +395,13 @@ fn flows_move_and_leave_nothing_behind() {
     let six = world.relayed("[2001:db8::1]:50001");
     flow.add_relayed(six);
     world.set(1, &flow);
-    assert_eq!(world.from_client(NOW, before, &data).0, Forward::Drop(Cause::NoFlow));
-    assert_eq!(world.from_client(NOW, after, &data).0, to(relayed, peer));
+    assert_eq!(world.client_sends(NOW, before, &data).0, Forward::Drop(Cause::NoFlow));
+    assert_eq!(world.client_sends(NOW, after, &data).0, to(relayed, peer));
     // A new flow takes the old 5-tuple and relayed address before the old one is removed.
     let second = Flow::new(after, relayed, UNTIL);
     world.set(2, &second);
     world.table.apply(Change::Remove(FlowId(1)));
-    assert_eq!(world.from_client(NOW, after, &data).0, Forward::Drop(Cause::NoChannel));
+    assert_eq!(world.client_sends(NOW, after, &data).0, Forward::Drop(Cause::NoChannel));
     world.table.apply(Change::Remove(FlowId(2)));
     world.table.apply(Change::Remove(FlowId(2)));
     assert!(world.table.is_empty() && world.table.clients.is_empty());
@@ -485,8 +488,8 @@ fn counters_add_up() {
     let peer = at("203.0.113.5:9000");
     let mut world = World::new();
     let (_, client, _) = one_flow(&mut world, peer);
-    world.from_client(NOW, client, &channel_data(NUMBER, b"data"));
-    world.from_client(NOW, client, b"");
+    world.client_sends(NOW, client, &channel_data(NUMBER, b"data"));
+    world.client_sends(NOW, client, b"");
     let counters = *world.table.counters();
     assert_eq!(crate::Counters::from_array(counters.to_array()), counters);
     let twice = counters.plus(&counters);
@@ -533,7 +536,7 @@ proptest! {
         // Of indications the ids differ.
         let strip = |mut bytes: Vec<u8>| { if !bound { bytes[8..20].fill(0); } bytes };
         let alone: Vec<_> = data.iter()
-            .map(|data| strip(world.from_peer(NOW, relayed.socket, peer, data).1))
+            .map(|data| strip(world.peer_sends(NOW, relayed.socket, peer, data).1))
             .collect();
         let (forward, out) =
             train(&data.concat(), len, |p| world.table.from_peer(NOW, relayed.socket, peer, p));
@@ -546,7 +549,7 @@ proptest! {
         }
         let framed: Vec<_> = data.iter().map(|data| channel_data(NUMBER, data)).collect();
         let alone: Vec<_> =
-            framed.iter().map(|framed| world.from_client(NOW, client, framed).1).collect();
+            framed.iter().map(|framed| world.client_sends(NOW, client, framed).1).collect();
         let (forward, out) =
             train(&framed.concat(), len + 4, |p| world.table.from_client(NOW, client, p));
         if forward != Forward::Split {
