@@ -26,8 +26,9 @@ pub(crate) struct Plan {
     pub(crate) tcp: Endpoint,
     /// A name that resolves to the server's address.
     pub(crate) name: String,
-    /// Whether the driver reports ICMP errors.
-    pub(crate) icmp: bool,
+    /// More bytes than the driver, both kernels and the network hold for a connection that is not
+    /// read.
+    pub(crate) flood_len: usize,
 }
 
 /// What an exerciser tells its owner.
@@ -98,8 +99,9 @@ pub(crate) const INPUTS: [&str; 13] = [
 ];
 
 /// Every kind of output that there is.
-pub(crate) const OUTPUTS: [&str; 9] =
-    ["Ask", "Bind", "Close", "Connect", "Datagram", "Event", "Resolve", "StartTls", "Write"];
+pub(crate) const OUTPUTS: [&str; 10] = [
+    "Ask", "Bind", "Close", "Connect", "Datagram", "Event", "Pause", "Resolve", "StartTls", "Write",
+];
 
 impl Exerciser {
     /// A server that listens on `ip`.

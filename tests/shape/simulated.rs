@@ -66,7 +66,8 @@ impl Pair {
     }
 
     fn begin(&mut self, udp: Endpoint, tcp: Endpoint) {
-        let plan = Plan { source: self.source, udp, tcp, name: NAME.to_owned(), icmp: true };
+        let plan =
+            Plan { source: self.source, udp, tcp, name: NAME.to_owned(), flood_len: 1 << 20 };
         self.world.verb(self.client, |client, now| client.begin(now, plan.clone()));
     }
 }
@@ -91,6 +92,7 @@ fn every_kind_of_input_and_output() {
         ("bind a foreign address", "not available"),
         ("datagram from a chosen source", "as chosen"),
         ("train of datagrams", "cut"),
+        ("datagram kept whole", "arrived"),
         ("unreachable", "port"),
         ("resolve", "an address"),
         ("resolve nothing", "an error"),
@@ -100,6 +102,7 @@ fn every_kind_of_input_and_output() {
         ("refused", "refused"),
         ("echo", "there and back"),
         ("backpressure", "waited for room"),
+        ("pause", "held back, then all of it"),
         ("tls", "secured"),
     ];
     assert_eq!(did, expected.map(|(what, outcome)| (what, outcome.to_owned())));
@@ -113,13 +116,13 @@ fn every_kind_of_input_and_output() {
 #[test]
 fn over_ipv6() {
     let (server, client) = ("2001:db8:a::1", ["2001:db8:b::1/64", "2001:db8:b::2/64"]);
-    assert_eq!(Pair::new(2, server, client, &link()).run().len(), 16);
+    assert_eq!(Pair::new(2, server, client, &link()).run().len(), 18);
 }
 
 #[test]
 fn over_bad_links() {
     for seed in 0..10 {
-        assert_eq!(Pair::v4(seed, &bad_link()).run().len(), 16, "seed {seed}");
+        assert_eq!(Pair::v4(seed, &bad_link()).run().len(), 18, "seed {seed}");
     }
 }
 

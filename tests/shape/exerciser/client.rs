@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const SINK_LEN: usize = 2 * 1024 * 1024;
 /// The datagrams of the train: two whole ones and a shorter one.
 const TRAIN: (usize, usize) = (10, 25);
+/// What fits into an Ethernet frame whole, and not into everything.
+const WHOLE_LEN: usize = 1200;
 
 pub(super) struct Client {
     plan: Option<Plan>,
@@ -35,6 +37,10 @@ pub(super) struct Client {
     heard: Vec<u8>,
     written: usize,
     waited: bool,
+    /// What the server had poured when it was asked last.
+    poured: usize,
+    /// How much of the flood has come, and its sum.
+    flood: (usize, u64),
     exporter: Option<Vec<u8>>,
     question: Question,
 }
@@ -47,6 +53,7 @@ enum Step {
     BindForeign,
     Datagram,
     Train,
+    Whole,
     Unreachable,
     Resolve,
     ResolveNothing,
@@ -56,6 +63,10 @@ enum Step {
     Refused,
     Echo,
     Sink,
+    /// The server floods a connection that we have paused.
+    Paused,
+    /// The flood comes through.
+    Resumed,
     Tls,
     Done,
 }
@@ -74,6 +85,8 @@ impl Client {
             heard: Vec::new(),
             written: 0,
             waited: false,
+            poured: 0,
+            flood: (0, 0),
             exporter: None,
             question: Question(0),
         }
@@ -109,7 +122,7 @@ impl Client {
         match step {
             Step::Bind => {
                 self.socket = Some(id);
-                bind(id, BindKind::Udp, any, out);
+                bind(id, BindKind::RelayUdp, any, out);
             }
             Step::BindTaken => {
                 let taken = self.local.unwrap_or(any);
@@ -119,7 +132,9 @@ impl Client {
                 let foreign = Endpoint::new(Ipv4Addr::new(203, 0, 113, 254), 0);
                 bind(id, BindKind::TcpListener, foreign, out);
             }
-            Step::Datagram | Step::Train | Step::Unreachable => self.send(now, out, timers),
+            Step::Datagram | Step::Train | Step::Whole | Step::Unreachable => {
+                self.send(now, out, timers);
+            }
             Step::Resolve => {
                 let kinds = vec![RecordKind::A, RecordKind::Aaaa];
                 out.push(Output::Resolve { id, name: plan.name.clone(), kinds });
@@ -147,7 +162,8 @@ impl Client {
             Step::Echo | Step::Sink | Step::Tls => {
                 out.push(Output::Connect { id, local: None, remote: plan.tcp });
             }
-            Step::Idle => {}
+            Step::Paused => bind(id, BindKind::SharedUdp, any, out),
+            Step::Idle | Step::Resumed => {}
             Step::Done => {
                 timers.cancel(&Timer::Limit);
                 out.event(Event::Done);
@@ -163,10 +179,8 @@ impl Client {
             Step::BindTaken => ("bind a taken address", Step::BindForeign),
             Step::BindForeign => ("bind a foreign address", Step::Datagram),
             Step::Datagram => ("datagram from a chosen source", Step::Train),
-            Step::Train if self.plan.as_ref().is_some_and(|plan| plan.icmp) => {
-                ("train of datagrams", Step::Unreachable)
-            }
-            Step::Train => ("train of datagrams", Step::Resolve),
+            Step::Train => ("train of datagrams", Step::Whole),
+            Step::Whole => ("datagram kept whole", Step::Unreachable),
             Step::Unreachable => ("unreachable", Step::Resolve),
             Step::Resolve => ("resolve", Step::ResolveNothing),
             Step::ResolveNothing => ("resolve nothing", Step::Ask),
@@ -175,7 +189,8 @@ impl Client {
             Step::Back => ("accept", Step::Refused),
             Step::Refused => ("refused", Step::Echo),
             Step::Echo => ("echo", Step::Sink),
-            Step::Sink => ("backpressure", Step::Tls),
+            Step::Sink => ("backpressure", Step::Paused),
+            Step::Paused | Step::Resumed => ("pause", Step::Tls),
             Step::Tls => ("tls", Step::Done),
             Step::Done => ("done", Step::Done),
         };
@@ -225,7 +240,14 @@ impl Client {
                     Output::Datagram { socket, source, remote, segment_size, dont_fragment: false };
                 out.push_with(train, &[7; TRAIN.1]);
             }
+            Step::Whole => {
+                let segment_size = None;
+                let whole =
+                    Output::Datagram { socket, source, remote, segment_size, dont_fragment: true };
+                out.push_with(whole, &[7; WHOLE_LEN]);
+            }
             Step::Unreachable => out.datagram(socket, remote.with_port(9), b"nobody"),
+            Step::Paused => out.datagram(socket, remote, b"poured?"),
             _ => _ = timers.cancel(&Timer::Again),
         }
     }
@@ -251,13 +273,9 @@ impl Client {
             Input::Failed { id, kind } if Some(id) == self.current => {
                 self.failed(now, &kind, out, timers);
             }
-            Input::Unreachable { remote, icmp, .. } if self.step == Step::Unreachable => match icmp
-            {
-                Icmp::PortUnreachable if remote.port() == 9 => {
-                    self.did(now, "port", out, timers);
-                }
-                other => self.wrong(&format!("{other:?}"), out, timers),
-            },
+            Input::Unreachable { remote, icmp, .. } => {
+                self.unreachable(now, remote, icmp, out, timers);
+            }
             Input::Resolved { id, records } if Some(id) == self.current => {
                 let wanted = self.plan.as_ref().map(|plan| plan.tcp.ip());
                 match (self.step, records) {
@@ -284,6 +302,29 @@ impl Client {
         }
     }
 
+    fn unreachable(
+        &mut self,
+        now: Now,
+        remote: Endpoint,
+        icmp: Icmp,
+        out: &mut Out,
+        timers: &mut Timers<Timer>,
+    ) {
+        match (self.step, icmp) {
+            (Step::Unreachable, Icmp::PortUnreachable) if remote.port() == 9 => {
+                self.did(now, "port", out, timers);
+            }
+            (Step::Unreachable, other) if remote.port() == 9 => {
+                self.wrong(&format!("{other:?}"), out, timers);
+            }
+            (Step::Whole, Icmp::TooBig { mtu }) if usize::from(mtu) < WHOLE_LEN + 28 => {
+                self.did(now, "too big", out, timers);
+            }
+            // Late answers to what was sent again.
+            _ => {}
+        }
+    }
+
     fn datagram(
         &mut self,
         now: Now,
@@ -298,6 +339,10 @@ impl Client {
             return;
         }
         let text = String::from_utf8_lossy(bytes).into_owned();
+        if let Some(poured) = text.strip_prefix("poured ") {
+            self.heard_of_flood(poured.parse().unwrap_or(0), out, timers);
+            return;
+        }
         let Some((len, from)) = text.split_once(" bytes from ") else { return };
         let from_source = from.parse::<Endpoint>().is_ok_and(|from| from.ip() == plan.source);
         match (self.step, len) {
@@ -309,6 +354,7 @@ impl Client {
                     self.did(now, "cut", out, timers);
                 }
             }
+            (Step::Whole, "1200") => self.did(now, "arrived", out, timers),
             (Step::Train, "25") => self.wrong("the train was not cut", out, timers),
             // Late answers to what was sent again.
             _ => {}
@@ -331,6 +377,15 @@ impl Client {
                 let done = self.socket.replace(id);
                 done.into_iter().for_each(|id| out.push(Output::Close { id }));
                 self.did(now, "a port", out, timers);
+            }
+            Step::Paused => {
+                self.socket = Some(id);
+                self.poured = 0;
+                self.flood = (0, 0);
+                let conn = self.ids.next_id();
+                self.current = Some(conn);
+                let remote = self.plan.as_ref().map_or(local, |plan| plan.tcp);
+                out.push(Output::Connect { id: conn, local: None, remote });
             }
             _ => self.wrong(&format!("bound {local}"), out, timers),
         }
@@ -359,7 +414,7 @@ impl Client {
     ) {
         match input {
             Input::Connected { conn, room, .. } if Some(conn) == self.current => {
-                self.connected(conn, room, out, timers);
+                self.connected(now, (conn, room), out, timers);
             }
             Input::Accepted { listener, conn, .. } => {
                 if self.step == Step::Back && Some(listener) == self.socket {
@@ -384,6 +439,11 @@ impl Client {
                 self.pour(conn, room, out);
             }
             Input::Data { conn, bytes } if Some(conn) == self.current => {
+                if self.step == Step::Resumed {
+                    let (len, sum) = self.flood;
+                    self.flood = (len + bytes.len(), bytes.iter().copied().fold(sum, add));
+                    return;
+                }
                 self.heard.extend_from_slice(bytes);
                 self.heard_more(now, conn, out, timers);
             }
@@ -394,6 +454,7 @@ impl Client {
                         self.socket.into_iter().for_each(|id| out.push(Output::Close { id }));
                         self.did(now, "hello", out, timers);
                     }
+                    (Step::Resumed, CloseReason::Peer) => self.judge_flood(now, out, timers),
                     (Step::Sink, CloseReason::Peer) => self.judge_sink(now, &heard, out, timers),
                     _ => self.wrong(&format!("closed: {reason:?} after `{heard}`"), out, timers),
                 }
@@ -402,7 +463,13 @@ impl Client {
         }
     }
 
-    fn connected(&mut self, conn: Id, room: usize, out: &mut Out, timers: &mut Timers<Timer>) {
+    fn connected(
+        &mut self,
+        now: Now,
+        (conn, room): (Id, usize),
+        out: &mut Out,
+        timers: &mut Timers<Timer>,
+    ) {
         match self.step {
             Step::Back => {
                 let local = self.local.map(|local| local.to_string()).unwrap_or_default();
@@ -415,6 +482,12 @@ impl Client {
                 self.written = 0;
                 self.waited = false;
                 self.pour(conn, room - line.len(), out);
+            }
+            Step::Paused => {
+                out.push(Output::Pause { conn, paused: true });
+                let len = self.plan.as_ref().map_or(0, |plan| plan.flood_len);
+                out.write(conn, format!("flood {len}\n").as_bytes());
+                self.send(now, out, timers);
             }
             Step::Tls => out.write(conn, b"tls\n"),
             _ => self.wrong("connected", out, timers),
@@ -437,6 +510,7 @@ impl Client {
                 out.push(Output::Close { id: conn });
                 self.did(now, "there and back", out, timers);
             }
+            Step::Paused => self.wrong("heard something while paused", out, timers),
             Step::Tls if self.heard == b"go\n" => {
                 let name = self.plan.as_ref().map(|plan| plan.name.clone()).unwrap_or_default();
                 let alpn = vec![b"exercise".to_vec()];
@@ -450,6 +524,31 @@ impl Client {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The server says how much of the flood it could pour: twice the same means that we hold it back.
+    fn heard_of_flood(&mut self, poured: usize, out: &mut Out, timers: &mut Timers<Timer>) {
+        let (Step::Paused, Some(conn), Some(plan)) = (self.step, self.current, &self.plan) else {
+            return;
+        };
+        if poured >= plan.flood_len {
+            self.wrong("the flood went on without a reader", out, timers);
+        } else if std::mem::replace(&mut self.poured, poured) == poured && poured > 0 {
+            self.step = Step::Resumed;
+            timers.cancel(&Timer::Again);
+            self.socket.take().into_iter().for_each(|id| out.push(Output::Close { id }));
+            out.push(Output::Pause { conn, paused: false });
+        }
+    }
+
+    fn judge_flood(&mut self, now: Now, out: &mut Out, timers: &mut Timers<Timer>) {
+        let len = self.plan.as_ref().map_or(0, |plan| plan.flood_len);
+        let sum = (0..len).map(pattern).fold(0, add);
+        if self.flood == (len, sum) {
+            self.did(now, "held back, then all of it", out, timers);
+        } else {
+            self.wrong(&format!("of {len} bytes came {}", self.flood.0), out, timers);
         }
     }
 

@@ -1,10 +1,12 @@
-//! The server: answers datagrams, and takes one command a connection.
+//! The server: says of each datagram how long it was and where it came from (of `poured?`, how much
+//! it has poured), and takes one command a connection.
 //!
 //! | first line | what it does |
 //! |---|---|
 //! | `echo` | sends back what comes |
 //! | `back ENDPOINT` | connects there, says `hello`, and closes |
 //! | `sink N` | takes N bytes, says their sum, and closes |
+//! | `flood N` | pours N bytes as fast as they go, and closes |
 //! | `tls` | says `go`, starts TLS, says its exporter value, sends back what comes |
 
 use std::collections::BTreeMap;
@@ -12,10 +14,12 @@ use std::net::IpAddr;
 
 use machine::{BindKind, Endpoint, Id, Ids, Input, Outbox, Output, TlsRole};
 
-use super::{Event, Out, hex};
+use super::{Event, Out, hex, pattern};
 
 /// Bytes that wait for a client that does not read.
 const OUTBOX_LIMIT: usize = 64 * 1024;
+/// Bytes of a flood that are made at a time.
+const DROP_LEN: usize = 16 * 1024;
 
 pub(super) struct Server {
     ip: IpAddr,
@@ -23,6 +27,8 @@ pub(super) struct Server {
     udp: Option<(Id, Option<Endpoint>)>,
     listener: Option<(Id, Option<Endpoint>)>,
     conns: BTreeMap<Id, Conn>,
+    /// Bytes of floods that found room.
+    poured: usize,
 }
 
 struct Conn {
@@ -35,13 +41,14 @@ enum Mode {
     Command,
     Echo,
     Sink { left: usize, sum: u64 },
+    Flood { position: usize, len: usize },
     Handshake,
     Hello,
 }
 
 impl Server {
     pub(super) const fn new(ip: IpAddr, ids: Ids) -> Self {
-        Self { ip, ids, udp: None, listener: None, conns: BTreeMap::new() }
+        Self { ip, ids, udp: None, listener: None, conns: BTreeMap::new(), poured: 0 }
     }
 
     pub(super) fn handle_input(&mut self, input: Input<'_, u64>, out: &mut Out) {
@@ -49,9 +56,11 @@ impl Server {
             Input::Interfaces(_) if self.udp.is_none() => self.listen(out),
             Input::Bound { id, local } => self.bound(id, local, out),
             Input::Datagram { socket, local, remote, segment_size, bytes, .. } => {
-                let size = segment_size.unwrap_or(usize::MAX).max(1);
-                for part in bytes.chunks(size) {
-                    let text = format!("{} bytes from {remote}", part.len());
+                for part in machine::train::datagrams(bytes, segment_size) {
+                    let text = match part {
+                        b"poured?" => format!("poured {}", self.poured),
+                        _ => format!("{} bytes from {remote}", part.len()),
+                    };
                     let source = Some(local.ip());
                     let answer = Output::Datagram {
                         socket,
@@ -79,6 +88,7 @@ impl Server {
                 if let Some(conn) = self.conns.get_mut(&conn) {
                     conn.outbox.writable(room, out);
                 }
+                self.pour(conn, out);
             }
             Input::Data { conn, bytes } => self.data(conn, bytes, out),
             Input::Closed { conn, .. } | Input::Failed { id: conn, .. } => {
@@ -96,7 +106,8 @@ impl Server {
         let any =
             if self.ip.is_ipv4() { Endpoint::UNSPECIFIED_V4 } else { Endpoint::UNSPECIFIED_V6 };
         let local = Endpoint::new(self.ip, 0);
-        out.push(Output::Bind { id: udp, kind: BindKind::Udp, local: any, interface: None });
+        let kind = BindKind::SharedUdp;
+        out.push(Output::Bind { id: udp, kind, local: any, interface: None });
         let kind = BindKind::TcpListener;
         out.push(Output::Bind { id: listener, kind, local, interface: None });
     }
@@ -125,6 +136,25 @@ impl Server {
         }
     }
 
+    /// Pours as much of a flood as there is room for.
+    fn pour(&mut self, id: Id, out: &mut Out) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Mode::Flood { position, len } = &mut conn.mode else { return };
+        while conn.outbox.waiting() == 0 && position < len {
+            let end = *len.min(&mut (*position + DROP_LEN));
+            let drop: Vec<u8> = (*position..end).map(pattern).collect();
+            *position = end;
+            self.poured += drop.len();
+            if conn.outbox.send(&drop, out).is_err() {
+                out.event(Event::Wrong("the server's outbox is full".to_owned()));
+            }
+        }
+        if conn.outbox.waiting() == 0 {
+            out.push(Output::Close { id });
+            self.conns.remove(&id);
+        }
+    }
+
     fn data(&mut self, id: Id, bytes: &[u8], out: &mut Out) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         match &mut conn.mode {
@@ -149,7 +179,7 @@ impl Server {
                     self.conns.remove(&id);
                 }
             }
-            Mode::Handshake | Mode::Hello => {}
+            Mode::Flood { .. } | Mode::Handshake | Mode::Hello => {}
         }
     }
 
@@ -160,6 +190,11 @@ impl Server {
             "echo" => conn.mode = Mode::Echo,
             "sink" => {
                 conn.mode = Mode::Sink { left: argument.parse().unwrap_or(0), sum: 0 };
+            }
+            "flood" => {
+                conn.mode = Mode::Flood { position: 0, len: argument.parse().unwrap_or(0) };
+                self.poured = 0;
+                self.pour(id, out);
             }
             "back" => {
                 if let Ok(remote) = argument.parse() {
