@@ -1,0 +1,5 @@
+//! The data plane on loopback.
+
+mod allocations;
+mod plane;
+mod world;
