@@ -150,7 +150,7 @@ impl Connect {
     /// What our side tells the other, as far as it is known.
     #[must_use]
     pub fn local(&self, session: SessionId) -> Option<LocalParameters> {
-        self.sessions.get(&session).map(Session::local)
+        self.live(session).map(Session::local)
     }
 
     /// Takes what the other side told. May be called again: with more candidates, with new
@@ -204,7 +204,7 @@ impl Connect {
     /// What became of every candidate and pair so far.
     #[must_use]
     pub fn explain(&self, session: SessionId) -> Option<Explanation> {
-        self.sessions.get(&session).map(Session::explain)
+        self.live(session).map(Session::explain)
     }
 
     /// Ends a session and closes its sockets.
@@ -224,6 +224,11 @@ impl Connect {
         self.stats
     }
 
+    /// A session that has not been closed.
+    fn live(&self, session: SessionId) -> Option<&Session> {
+        self.sessions.get(&session).filter(|session| !session.is_closing())
+    }
+
     /// Does something with a session, and then what follows from it.
     fn with<R>(
         &mut self,
@@ -231,9 +236,7 @@ impl Connect {
         id: SessionId,
         act: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
     ) -> Option<R> {
-        if self.sessions.get(&id)?.is_closing() {
-            return None;
-        }
+        self.live(id)?;
         let result = self.act(now, id, act)?;
         self.pace(now);
         Some(result)

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use machine::{Endpoint, Entropy, Id, Input, Instant, Machine, Output};
+use machine::{Endpoint, Entropy, Id, Input, Instant, Machine, Output, Transport};
 use stun::Method;
 use turn::client::{Allocation, Cause, Client, Config, Event, Failure, SendError, Server};
 
@@ -103,6 +103,11 @@ impl Relay {
     /// The allocation, while it can be used.
     pub(crate) fn allocation(&self) -> Option<&Allocation> {
         self.client.allocation().filter(|_| !self.closing)
+    }
+
+    /// Whether its server is reached over TCP or TLS.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.allocation().is_some_and(|allocation| allocation.server.transport != Transport::Udp)
     }
 
     /// Whether it may still become an allocation soon.
@@ -268,6 +273,13 @@ impl Relay {
         match event {
             Event::Allocated(allocation) => {
                 self.hopeless = false;
+                // Those that were asked before were given their time.
+                let earlier = self.attempts.iter_mut();
+                for (_, answer) in earlier.take_while(|(known, _)| *known != allocation.server) {
+                    if *answer == ice::Answer::Pending {
+                        *answer = ice::Answer::Silence;
+                    }
+                }
                 let answer = allocation.relayed.first().copied().map(ice::Answer::Address);
                 self.answered(&allocation.server, answer.unwrap_or(ice::Answer::Broken));
             }

@@ -18,7 +18,7 @@ use ice::{Agent, Explanation, Reason};
 use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Now, Outputs};
 
 use crate::addresses::LocalAddress;
-use crate::defaults::RELAY_ONLY_GATHER_LIMIT;
+use crate::defaults::{CHECKS_BEFORE_PERMISSIONS, RELAY_ONLY_GATHER_LIMIT};
 use crate::gather::{Gatherer, Mapped, Packet};
 use crate::relay::RelayId;
 use crate::{Config, Event, IceMode, SessionId, SessionSpec};
@@ -91,8 +91,8 @@ pub(crate) struct Session {
     started: bool,
     gathered: bool,
     failed: bool,
-    /// Whose turn it is, when the relays' peers and the checks both want a slot.
-    peers_turn: bool,
+    /// Checks since the relays' peers had a slot.
+    checks_in_turn: u32,
     /// Closed; only its relays still have to be told.
     closing: bool,
     gather_limit: Duration,
@@ -132,7 +132,7 @@ impl Session {
             started: false,
             gathered: false,
             failed: false,
-            peers_turn: false,
+            checks_in_turn: 0,
             closing: false,
             gather_limit: config.gather_limit,
         }
@@ -240,10 +240,13 @@ impl Session {
         if let Some(packet) = self.gatherer.take_slot(now.mono) {
             send_packet(context, &packet);
         } else if !self.ask_for_relay(context) {
-            // Checks and the permissions that the relayed ones of them need, in turns.
-            self.peers_turn = !self.peers_turn;
-            let asked = self.peers_turn && self.ask_for_peers(context);
-            if !asked && !self.ice_mut().is_some_and(|agent| agent.take_slot(now)) {
+            // Checks, and the permissions that the relayed ones of them will need a little later.
+            let due = self.checks_in_turn >= CHECKS_BEFORE_PERMISSIONS;
+            if due && self.ask_for_peers(context) {
+                self.checks_in_turn = 0;
+            } else if self.ice_mut().is_some_and(|agent| agent.take_slot(now)) {
+                self.checks_in_turn = self.checks_in_turn.saturating_add(1);
+            } else {
                 self.ask_for_peers(context);
             }
         }

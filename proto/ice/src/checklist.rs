@@ -167,7 +167,7 @@ impl ChecklistSet {
             .iter()
             .filter(|pair| pair.stream == stream && !pair.retired)
             .filter(|pair| pair.state == PairState::Waiting)
-            .max_by_key(|pair| pair.priority)
+            .max_by_key(|pair| (!pair.unlikely, pair.priority))
             .map(|pair| pair.id)
     }
 

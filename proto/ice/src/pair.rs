@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use machine::{AddressClass, Instant};
 
-use crate::Candidate;
 use crate::explain::{Fate, PairState, Role};
+use crate::{Candidate, CandidateKind};
 
 /// The number of a pair, never used twice in a session.
 pub(crate) type PairId = u32;
@@ -27,6 +27,9 @@ pub(crate) struct Pair {
     pub(crate) remote: usize,
     pub(crate) foundation: (String, String),
     pub(crate) priority: u64,
+    /// It goes from a public relay to an address that is not: the relay will most likely refuse, and
+    /// could not reach it. Such pairs are checked when nothing else is left to check.
+    pub(crate) unlikely: bool,
     pub(crate) state: PairState,
     /// Off the checklist: its component has a selected pair.
     pub(crate) retired: bool,
@@ -112,6 +115,12 @@ pub(crate) fn fits(local: &Candidate, remote: &Candidate) -> bool {
         && local.base.is_ipv4() == remote.endpoint.is_ipv4()
         && is_link_local_v6(local.base.ip()) == is_link_local_v6(remote.endpoint.ip())
         && is_loopback(local.base.ip()) == is_loopback(remote.endpoint.ip())
+}
+
+/// Whether a pair of these is unlikely to work.
+pub(crate) fn is_unlikely(local: &Candidate, remote: &Candidate) -> bool {
+    let public = |ip| AddressClass::of(ip).is_public();
+    local.kind == CandidateKind::Relayed && public(local.base.ip()) && !public(remote.endpoint.ip())
 }
 
 fn is_link_local_v6(ip: IpAddr) -> bool {

@@ -302,7 +302,8 @@ impl Session {
     }
 
     pub(super) fn relays_want_slot(&self) -> bool {
-        self.component_to_ask().is_some() || self.relays.iter().any(Relay::wants_slot)
+        let paced = |relay: &Relay| !relay.is_stream() && relay.wants_slot();
+        self.component_to_ask().is_some() || self.relays.iter().any(paced)
     }
 
     /// Uses a slot for a new attempt; says whether there was one to make.
@@ -376,9 +377,15 @@ impl Session {
             relay.drain(context, &mut told);
             all.extend(told.into_iter().map(|(event, payload)| (*id, event, payload)));
         }
-        let any = !all.is_empty();
+        let mut any = !all.is_empty();
         for (id, event, payload) in all {
             self.relay_told(context, id, event, &payload);
+        }
+        //= RFC 8445 §14.2: the pace is that of UDP; what a connection carries, TCP paces.
+        let eager = |relay: &&mut Relay| relay.is_stream() && relay.wants_slot();
+        for relay in self.relays.relays.values_mut().filter(eager) {
+            relay.take_slot(context);
+            any = true;
         }
         any
     }

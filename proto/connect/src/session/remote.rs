@@ -93,6 +93,7 @@ impl Session {
             }
         }
         self.relays.want_peers(&self.peers);
+        self.checks_in_turn = 0;
     }
 
     fn set_remote_plain(&mut self, context: &mut Context<'_>, streams: &[Option<RemoteStream>]) {

@@ -9,4 +9,5 @@ mod matrix;
 mod operations;
 mod paths;
 mod plain;
+mod relayed;
 mod town;

@@ -9,7 +9,7 @@ use netsim::Preset;
 use crate::town::{ALICE, BOB, Plan, Town};
 
 /// Whether a direct path exists: one side at least must let the other's packets in.
-fn possible(alice: Preset, bob: Preset) -> bool {
+pub(crate) fn possible(alice: Preset, bob: Preset) -> bool {
     if alice == Preset::UdpBlocked || bob == Preset::UdpBlocked {
         return false;
     }

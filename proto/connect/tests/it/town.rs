@@ -10,7 +10,7 @@ use connect::{
 use machine::{
     BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs, Transport,
 };
-use netsim::{Access, Certificate, Happening, Link, NodeId, World};
+use netsim::{Access, Certificate, Happening, Link, NodeId, Tap, TapId, World};
 use turn::server::{Answer, Config as TurnConfig, Keys, Listener, Question, Server, Stats, User};
 
 pub(crate) const ALICE: usize = 0;
@@ -195,6 +195,8 @@ pub(crate) struct Town {
     pub(crate) turn: NodeId,
     pub(crate) events: [Vec<(Instant, Event)>; 2],
     pub(crate) spec: SessionSpec,
+    /// Who the phones are at the TURN server, if they know it.
+    pub(crate) turn_users: [Option<&'static str>; 2],
 }
 
 fn phone(plan: &Plan, side: usize) -> Resident {
@@ -272,7 +274,8 @@ impl Town {
             preferred: None,
             ..SessionSpec::default()
         };
-        Self { world, phones, server, turn, events: [Vec::new(), Vec::new()], spec }
+        let events = [Vec::new(), Vec::new()];
+        Self { world, phones, server, turn, events, spec, turn_users: [None; 2] }
     }
 
     /// Calls a verb of a phone.
@@ -301,6 +304,28 @@ impl Town {
         }
     }
 
+    /// Keeps what a phone sends and receives from now on.
+    pub(crate) fn tap(&mut self, side: usize) -> TapId {
+        self.world.tap(Tap::Interface(self.phones[side], "eth0")).unwrap()
+    }
+
+    /// The datagrams over IPv4 that a tapped phone sent: when, from where, where to, what.
+    pub(crate) fn sent(&self, tap: TapId) -> Vec<(Duration, Endpoint, Endpoint, Vec<u8>)> {
+        let sent = |packet: netsim::Captured<'_>| {
+            let ours = packet.tap == tap && packet.inbound == Some(false);
+            let header = usize::from(packet.bytes[0] & 15) * 4;
+            let udp = packet.bytes[0] >> 4 == 4 && packet.bytes[9] == 17;
+            let end = |ip: usize, port: usize| {
+                let ip: [u8; 4] = packet.bytes[ip..ip + 4].try_into().unwrap();
+                let port = [packet.bytes[header + port], packet.bytes[header + port + 1]];
+                Endpoint::new(ip, u16::from_be_bytes(port))
+            };
+            let payload = || packet.bytes[header + 8..].to_vec();
+            (ours && udp).then(|| (packet.at, end(12, 0), end(16, 2), payload()))
+        };
+        self.world.captured().filter_map(sent).collect()
+    }
+
     /// What the TURN server counted.
     pub(crate) fn turn_stats(&self) -> Stats {
         match self.world.machine(self.turn) {
@@ -315,7 +340,8 @@ impl Town {
 
     pub(crate) fn open(&mut self, side: usize) -> SessionId {
         let role = if side == ALICE { Role::Controlling } else { Role::Controlled };
-        let spec = SessionSpec { role, ..self.spec.clone() };
+        let mut spec = SessionSpec { role, ..self.spec.clone() };
+        spec.turn_servers.extend(self.turn_users[side].map(turn));
         self.verb(side, |connect, now| connect.open(now, spec.clone())).unwrap()
     }
 

@@ -221,6 +221,7 @@ impl Agent {
             remote,
             foundation: (ours.foundation.clone(), theirs.foundation.clone()),
             priority: pair::priority(self.role, ours.priority, theirs.priority),
+            unlikely: pair::is_unlikely(ours, theirs),
             state: PairState::Frozen,
             retired: this.component(ours.component)?.selected.is_some(),
             failure: None,
