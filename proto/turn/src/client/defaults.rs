@@ -70,9 +70,9 @@ pub const MAX_CONNECTIONS: usize = 64;
 /// a server that does not read this much does not read at all.
 pub const MAX_WAITING_BYTES: usize = 64 * 1024;
 
-/// Bytes of media that may wait in the driver's buffer of a connection with the server: a train of
-/// video. What is there can no longer be taken back when it has come to be old.
-pub const MAX_MEDIA_AHEAD_BYTES: usize = 16 * 1024;
+/// Bytes of media that may be in the driver's buffer of a connection with the server, if none is
+/// older than [`MAX_MEDIA_AGE`]: a burst of video. What is there can no longer be taken back.
+pub const MAX_MEDIA_AHEAD_BYTES: usize = 32 * 1024;
 
 /// Bytes of media that wait for the driver's buffer to empty: a picture of video, or seconds of
 /// voice, which [`MAX_MEDIA_AGE`] cuts.

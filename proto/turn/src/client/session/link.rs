@@ -43,6 +43,10 @@ struct Stream {
     outbox: Outbox,
     /// The most room that was ever announced: what the driver's empty buffer has.
     most_room: usize,
+    /// Media that was written and may still be in the driver's buffer: since when, and how much.
+    ahead: VecDeque<(Instant, usize)>,
+    ahead_bytes: usize,
+    /// Media that waits to be written.
     media: VecDeque<(Instant, Vec<u8>)>,
     media_bytes: usize,
 }
@@ -85,6 +89,8 @@ impl Link {
                     framer: Framer::new(MAX_FRAME_BYTES),
                     outbox: Outbox::new(id, 0, MAX_WAITING_BYTES),
                     most_room: 0,
+                    ahead: VecDeque::new(),
+                    ahead_bytes: 0,
                     media: VecDeque::new(),
                     media_bytes: 0,
                 })
@@ -228,10 +234,7 @@ impl Link {
 
     fn take_room(&mut self, context: &mut Context<'_>, room: usize) {
         if let Kind::Stream(stream) = &mut self.kind {
-            stream.most_room = stream.most_room.max(room);
-            stream.outbox.writable(room, context.out);
-            stream.drop_old(context.now.mono);
-            stream.flush(context);
+            stream.take_room(context, room);
         }
     }
 
@@ -244,11 +247,30 @@ impl Link {
 }
 
 impl Stream {
+    fn take_room(&mut self, context: &mut Context<'_>, room: usize) {
+        self.most_room = self.most_room.max(room);
+        self.outbox.writable(room, context.out);
+        let unsent = self.most_room.saturating_sub(room);
+        while self.ahead_bytes > unsent
+            && let Some((_, bytes)) = self.ahead.pop_front()
+        {
+            self.ahead_bytes -= bytes;
+        }
+        self.drop_old(context.now.mono);
+        while let Some((_, packet)) = self.media.front()
+            && self.takes(context.now.mono, packet.len())
+        {
+            if let Some(packet) = self.drop_first() {
+                self.write(context, &packet);
+            }
+        }
+    }
+
     fn send_media(&mut self, context: &mut Context<'_>, packet: &[u8]) -> Result<(), SendError> {
         self.drop_old(context.now.mono);
-        if self.media.is_empty() && self.takes(packet.len()) {
-            let sent = self.outbox.send(packet, context.out);
-            return sent.map_err(|_| SendError::Congested);
+        if self.media.is_empty() && self.takes(context.now.mono, packet.len()) {
+            self.write(context, packet);
+            return Ok(());
         }
         if packet.len() > MAX_MEDIA_BYTES {
             return Err(SendError::Congested);
@@ -261,13 +283,19 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether media of `bytes` may be written now: it fits, and little else waits in the driver's
-    /// buffer.
-    fn takes(&self, bytes: usize) -> bool {
-        let room = self.outbox.room();
-        let ahead = self.most_room - room;
-        let little = ahead == 0 || ahead + bytes <= MAX_MEDIA_AHEAD_BYTES;
-        self.outbox.waiting() == 0 && bytes <= room && little
+    fn write(&mut self, context: &mut Context<'_>, packet: &[u8]) {
+        self.ahead_bytes += packet.len();
+        self.ahead.push_back((context.now.mono, packet.len()));
+        // What fits is never refused.
+        let _ = self.outbox.send(packet, context.out);
+    }
+
+    /// Whether media of `bytes` may be written now: it fits, and nothing old and not much is still in
+    /// the driver's buffer.
+    fn takes(&self, now: Instant, bytes: usize) -> bool {
+        let fresh = self.ahead.front().is_none_or(|(since, _)| now - *since <= MAX_MEDIA_AGE);
+        let little = self.ahead.is_empty() || self.ahead_bytes + bytes <= MAX_MEDIA_AHEAD_BYTES;
+        self.outbox.waiting() == 0 && bytes <= self.outbox.room() && fresh && little
     }
 
     fn drop_old(&mut self, now: Instant) {
@@ -276,19 +304,9 @@ impl Stream {
         }
     }
 
-    fn drop_first(&mut self) {
-        if let Some((_, packet)) = self.media.pop_front() {
-            self.media_bytes -= packet.len();
-        }
-    }
-
-    fn flush(&mut self, context: &mut Context<'_>) {
-        while let Some((_, packet)) = self.media.front()
-            && self.takes(packet.len())
-        {
-            // What fits is never refused.
-            let _ = self.outbox.send(packet, context.out);
-            self.drop_first();
-        }
+    fn drop_first(&mut self) -> Option<Vec<u8>> {
+        let (_, packet) = self.media.pop_front()?;
+        self.media_bytes -= packet.len();
+        Some(packet)
     }
 }
