@@ -177,6 +177,7 @@ fn relays(explanation: &Explanation) -> Vec<String> {
             Answer::NotFound => "not found".to_owned(),
             Answer::Credentials => "user name or password not accepted".to_owned(),
             Answer::Broken => "its answer made no sense".to_owned(),
+            Answer::Lost => "its relayed address ended".to_owned(),
         };
         let over = transport_name(relay.transport);
         let line = format!("TURN server {} over {over}: {what}.", relay.name);
