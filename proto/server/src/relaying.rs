@@ -56,7 +56,9 @@ pub(crate) fn with_ours(config: &Config, turn: turn_server::Config) -> turn_serv
     own.extend(config.external.values());
     own.extend(config.listeners.iter().map(|listener: &Listener| listener.local.ip()));
     own.retain(|ip| !ip.is_unspecified());
-    turn_server::Config { realms, listeners: Vec::new(), own, ..turn }
+    // The names of time-limited credentials stand in no table in which a hash could be looked up.
+    let anonymity = turn.anonymity && turn.secrets.is_empty();
+    turn_server::Config { realms, listeners: Vec::new(), own, anonymity, ..turn }
 }
 
 fn question(question: turn_server::Question) -> Question {

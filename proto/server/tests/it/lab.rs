@@ -15,6 +15,8 @@ use wayleave_server as server;
 
 use server::{Answer, Config, Keys, Question, SavedAddress, Server};
 
+use crate::relay_client::RelayClient;
+
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
 pub(crate) const CORE: &str = "198.51.100.10";
@@ -28,6 +30,7 @@ pub(crate) enum Node {
     Core(Recorder<Server, Sink>),
     Phone(Phone),
     Stranger(Stranger),
+    Relayed(RelayClient),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +39,8 @@ pub(crate) enum Said {
     Phone(ua::Event),
     /// The stranger got this.
     Got(String),
+    /// A client of the relay.
+    Relayed(Box<turn::client::Event>),
 }
 
 /// A user agent and the outputs that are its owner's: nothing but events.
@@ -140,6 +145,7 @@ impl Machine for Node {
                 phone.drain(now);
             }
             Self::Stranger(stranger) => stranger.input(&input),
+            Self::Relayed(client) => client.handle_input(now, input),
         }
     }
 
@@ -151,6 +157,7 @@ impl Machine for Node {
                 phone.drain(now);
             }
             Self::Stranger(_) => {}
+            Self::Relayed(client) => client.handle_timeout(now),
         }
     }
 
@@ -162,6 +169,7 @@ impl Machine for Node {
                 None => phone.outputs.poll(buf),
             },
             Self::Stranger(stranger) => stranger.outputs.poll(buf),
+            Self::Relayed(client) => client.poll_output(buf),
         }
     }
 
@@ -170,6 +178,7 @@ impl Machine for Node {
             Self::Core(core) => core.poll_timeout(),
             Self::Phone(phone) => phone.agent.poll_timeout(),
             Self::Stranger(_) => None,
+            Self::Relayed(client) => client.poll_timeout(),
         }
     }
 }
@@ -264,8 +273,15 @@ impl Lab {
         account.instance = format!("urn:uuid:00000000-0000-4000-8000-0000000000{n:02x}");
         let id = agent.add_account(account);
         let node = Node::Phone(Phone { agent, outputs: Outputs::new(), answers: true });
+        let host = self.join(n, user, node, preset);
+        self.run(MS * 10);
+        (host, id)
+    }
+
+    /// A host behind a NAT of this kind.
+    pub(crate) fn join(&mut self, n: u8, user: &str, node: Node, preset: Preset) -> NodeId {
         let specs: Vec<NatSpec> = preset.nats();
-        let host = if specs.is_empty() {
+        if specs.is_empty() {
             let v4 = format!("203.0.113.{n}/24");
             let v6 = format!("2001:db8:{n}::1/64");
             let host = self.world.host(user, node, &[if self.ipv6 { &v6 } else { &v4 }]);
@@ -293,9 +309,7 @@ impl Lab {
             }
             self.world.link(inner.0.outside(), self.internet, Link::with_latency(MS * 5));
             host
-        };
-        self.run(MS * 10);
-        (host, id)
+        }
     }
 
     /// A phone that is registered.

@@ -6,4 +6,6 @@ mod calls;
 mod lab;
 mod refusals;
 mod registrations;
+mod relay_client;
+mod relaying;
 mod starting;
