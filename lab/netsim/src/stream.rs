@@ -2,7 +2,6 @@
 
 use machine::{CloseReason, Endpoint, FailKind, Id, Instant};
 
-use crate::defaults::TCP_SEND_BUFFER;
 use crate::packet::Segment;
 use crate::tcp::{Connection, Notice};
 use crate::tls::{Progress, Secured, Tls};
@@ -215,11 +214,11 @@ impl Stream {
         self.tls.as_ref().map_or(room, |tls| tls.room(room))
     }
 
-    /// The new room, when the machine knows of less than half and at least half is there.
+    /// The new room, when there is more than the machine knows of: whoever drops what is old instead
+    /// of queueing it goes by how fast its bytes leave.
     fn grown(&self) -> Option<usize> {
-        let half = TCP_SEND_BUFFER / 2;
         let known = self.announced.filter(|_| !self.forgotten)?;
         let room = self.room();
-        (known < half && room >= half).then_some(room)
+        (room > known).then_some(room)
     }
 }

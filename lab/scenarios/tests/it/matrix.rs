@@ -1,12 +1,15 @@
 //! Every kind of NAT against every other: one table.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use scenarios::topology::can_be_direct;
-use scenarios::{Access, Preset, Report, Spec, Who, run};
+use scenarios::{Access, HangUp, Preset, Report, Spec, Who, run};
 
 fn call(alice: Preset, bob: Preset, turn: bool) -> Report {
-    let spec = Spec { alice: alice.into(), bob: bob.into(), turn, ..Spec::default() };
+    // Long enough for the last resort to be chosen.
+    let hang_up = HangUp::After(Who::Alice, Duration::from_secs(5));
+    let spec = Spec { alice: alice.into(), bob: bob.into(), turn, hang_up, ..Spec::default() };
     run(&spec, |_| {})
 }
 

@@ -78,7 +78,7 @@ impl UserAgent {
         let challenged =
             matches!(response.status, Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED);
         if challenged {
-            return self.challenged(now, pending, response);
+            return self.challenged(now, pending, flow, response);
         }
         if let Some(identity) = self.accounts.get_mut(&pending.account) {
             identity.auth.handle_success(response);
@@ -94,10 +94,14 @@ impl UserAgent {
         }
     }
 
-    fn challenged(&mut self, now: Now, mut pending: Pending, response: &Response) {
+    fn challenged(&mut self, now: Now, mut pending: Pending, flow: Flow, response: &Response) {
         let Some(identity) = self.accounts.get_mut(&pending.account) else { return };
         let outcome = identity.auth.handle_challenge(&pending.request, response);
         pending.challenges += 1;
+        // Whoever was found over a stream is not looked for again.
+        if flow.is_reliable() && matches!(pending.target, Target::Proxy(_)) {
+            pending.target = Target::Flow(flow);
+        }
         let reason = match outcome {
             Ok(()) if pending.challenges <= 3 => return self.again(now, pending),
             Ok(()) | Err(AnswerError::Refused) => Reason::Unauthorized,
