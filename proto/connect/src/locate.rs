@@ -158,14 +158,14 @@ impl Locator {
         !self.asked.is_empty()
     }
 
-    /// The look-ups that are under way.
-    pub(crate) fn lookups(&self) -> impl Iterator<Item = Id> {
-        self.asked.keys().copied()
+    /// Whether this is one of the look-ups that are under way.
+    pub(crate) fn awaits(&self, id: Id) -> bool {
+        self.asked.contains_key(&id)
     }
 
-    /// Gives up waiting for look-ups.
-    pub(crate) fn give_up(&mut self) {
-        self.asked.clear();
+    /// Gives up waiting for look-ups; returns those that were under way.
+    pub(crate) fn give_up(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.asked).into_keys().collect()
     }
 
     /// The server's name, as it was given.

@@ -175,13 +175,20 @@ impl Relays {
     pub(super) fn close_all(&mut self, context: &mut Context<'_>) {
         self.asking = false;
         self.close(context, |_, _| true);
-        for id in self.locators.iter().flat_map(Locator::lookups) {
-            context.routes.remove(&id);
-            context.outputs.push(Output::Close { id });
-        }
+        self.drop_lookups(context);
         self.locators.clear();
         self.timers = Timers::new();
         self.timers.set(Timer::Close, context.now.mono + CLOSE_LIMIT);
+    }
+
+    /// Waits for no name any longer.
+    fn drop_lookups(&mut self, context: &mut Context<'_>) {
+        for locator in &mut self.locators {
+            for id in locator.give_up() {
+                context.routes.remove(&id);
+                context.outputs.push(Output::Close { id });
+            }
+        }
     }
 
     /// Whether nothing of them is left.
@@ -340,7 +347,7 @@ impl Session {
     /// An input for a name that is none of the components' sockets.
     pub(super) fn relay_input(&mut self, context: &mut Context<'_>, id: Id, input: Input<'_, ()>) {
         if let Input::Resolved { records, .. } = &input
-            && self.relays.locators.iter().any(|locator| locator.lookups().any(|ours| ours == id))
+            && self.relays.locators.iter().any(|locator| locator.awaits(id))
         {
             self.relays.resolved(context, id, records);
             return;
@@ -359,7 +366,7 @@ impl Session {
             match timer {
                 // Its absence is what counts.
                 Timer::Slow { .. } => {}
-                Timer::Lookups => self.relays.locators.iter_mut().for_each(Locator::give_up),
+                Timer::Lookups => self.relays.drop_lookups(context),
                 Timer::Release => self.release_relays(context),
                 Timer::Close => self.relays.relays.clear(),
             }
