@@ -376,7 +376,8 @@ def check_reload(tool, wayleave):
             server.process.send_signal(signal.SIGHUP)
             hangups += 1
         traffic = events_of(load)[0]["traffic"]
-    return traffic["lost"] == 0, f"{traffic['received']} packets, {hangups} × SIGHUP, {traffic['lost']} lost"
+        drops = {name: value for name, value in metrics(server).items() if "drop" in name and value != "0"}
+    return traffic["lost"] == 0, f"{traffic['received']} packets, {hangups} × SIGHUP, {traffic['lost']} lost {drops or ''}"
 
 
 def check_metrics(tool, wayleave):

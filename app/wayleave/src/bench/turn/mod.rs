@@ -127,7 +127,7 @@ fn load(
         let (outcome, _) = report.allocate.insert(stage.allocate(clients)?);
         all_granted(outcome)?;
         if args.packets == 0 {
-            return Ok(());
+            return stage.release(clients);
         }
         let (outcome, _) = report.permit.insert(stage.permit(clients)?);
         all_granted(outcome)?;
@@ -135,7 +135,7 @@ fn load(
     };
     report.trial = Some(stage.try_out(clients, &flows)?);
     report.traffic = Some(stage.pass(args.packets, clients, &flows)?);
-    Ok(())
+    if args.bare { Ok(()) } else { stage.release(clients) }
 }
 
 /// Packets want every allocation and permission.

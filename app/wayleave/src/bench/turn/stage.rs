@@ -90,6 +90,11 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// Has every client release its allocation, so that its port is free for another load.
+    pub fn release(&mut self, clients: &mut [Client]) -> Result<(), Failure> {
+        self.ask(clients, |_| Wish::Release).map(drop)
+    }
+
     fn peer_of(&self, n: usize, clients: &[Client]) -> Endpoint {
         let partner = clients.get(partner(n)).and_then(|client| client.relayed);
         match (self.args.direction, partner) {

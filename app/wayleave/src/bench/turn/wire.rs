@@ -1,5 +1,7 @@
 //! What travels (RFC 8656): the few requests that a load needs, and data in its two wrappings.
 
+use std::time::Duration;
+
 use machine::{Endpoint, Entropy};
 use stun::{Builder, LongTerm, Message, Method, TransactionId};
 use turn::{
@@ -15,6 +17,8 @@ pub enum Wish {
     Permit(Endpoint),
     /// The first channel for this peer, which permits it too.
     Channel(Endpoint),
+    /// The end of the allocation.
+    Release,
 }
 
 impl Wish {
@@ -34,6 +38,9 @@ impl Wish {
             Self::Channel(peer) => {
                 request.channel_number(ChannelNumber::FIRST).peer_address(peer);
             }
+            Self::Release => {
+                request.lifetime(Duration::ZERO);
+            }
         }
         auth.authenticate(&mut request);
         request.finish()
@@ -44,6 +51,7 @@ impl Wish {
             Self::Allocate(_) => Method::ALLOCATE,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Channel(_) => Method::CHANNEL_BIND,
+            Self::Release => Method::REFRESH,
         }
     }
 }
