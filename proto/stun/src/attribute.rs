@@ -140,6 +140,8 @@ attribute_types! {
     OTHER_ADDRESS = 0x802c, "OTHER-ADDRESS";
     /// RFC 8016 §3.5.
     MOBILITY_TICKET = 0x8030, "MOBILITY-TICKET";
+    /// draft-martinsen-tram-turnbis, which coturn 4.6 follows.
+    ADDITIONAL_ADDRESS_FAMILY_DRAFT = 0x8032, "ADDITIONAL-ADDRESS-FAMILY (draft)";
 }
 
 /// The comprehension-required attributes of RFC 8489 itself: what a plain client or server

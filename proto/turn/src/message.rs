@@ -107,7 +107,10 @@ impl<'a> TurnMessage<'a> for Message<'a> {
     }
 
     fn additional_address_family(&self) -> Option<Result<Family, u8>> {
-        Family::read(self.attribute(AttributeType::ADDITIONAL_ADDRESS_FAMILY)?)
+        // Coturn 4.6 and its client have the number of a draft.
+        let drafted = || self.attribute(AttributeType::ADDITIONAL_ADDRESS_FAMILY_DRAFT);
+        let value = self.attribute(AttributeType::ADDITIONAL_ADDRESS_FAMILY).or_else(drafted);
+        Family::read(value?)
     }
 
     fn address_error(&self) -> Option<AddressError<'a>> {

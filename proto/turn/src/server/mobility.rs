@@ -39,7 +39,8 @@ impl Mobility {
 impl Server {
     /// Gives an allocation a new ticket; the one before stays good.
     pub(super) fn issue_ticket(&mut self, id: FlowId) {
-        let ticket: Ticket = self.entropy.bytes();
+        // No byte is zero: coturn's client keeps the ticket as a C string.
+        let ticket: Ticket = self.entropy.bytes().map(|byte: u8| byte | 1);
         let mobility = self.allocations.get_mut(&id).and_then(|found| found.mobility.as_mut());
         let Some(mobility) = mobility else { return };
         let old = std::mem::replace(&mut mobility.previous, mobility.current.replace(ticket));
