@@ -5,8 +5,9 @@ use std::convert::Infallible;
 
 use ice::{Explanation, Role};
 use machine::{Entropy, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers};
+use stun::Credentials;
 
-use crate::defaults::{MAX_FALLBACKS, MAX_STUN_SERVERS, MAX_TURN_SERVERS};
+use crate::defaults::{MAX_CLOSING_SESSIONS, MAX_FALLBACKS, MAX_STUN_SERVERS, MAX_TURN_SERVERS};
 use crate::pacer::Pacer;
 use crate::session::{Context, Session};
 use crate::{Config, Event, IceMode, LocalParameters, RemoteParameters, SessionSpec};
@@ -52,6 +53,8 @@ pub struct Stats {
     pub from_strangers: u64,
     /// Datagrams with data dropped, since the connection to a relay had no room for them.
     pub congested: u64,
+    /// Relays that were left without their server's confirmation that it let go.
+    pub relays_abandoned: u64,
 }
 
 /// Why a session was not opened.
@@ -63,7 +66,8 @@ pub enum OpenError {
     /// Too many sessions.
     #[error("{0} sessions are open: no more at a time")]
     TooManySessions(usize),
-    /// The spec asks for no stream or too many streams, components or servers.
+    /// The spec asks for no stream or too many streams, components or servers, or a user name is too
+    /// long.
     #[error(
         "a session has 1 to 8 streams of 1 or 2 components, up to 4 STUN servers and up to 2 TURN \
          servers"
@@ -129,13 +133,17 @@ impl Connect {
             && spec.streams.iter().all(|stream| components.contains(&stream.components));
         let servers = spec.stun_servers.len() <= MAX_STUN_SERVERS
             && spec.turn_servers.len() <= MAX_TURN_SERVERS
-            && spec.turn_servers.iter().all(|server| server.fallback.len() <= MAX_FALLBACKS);
+            && spec.turn_servers.iter().all(|server| {
+                server.fallback.len() <= MAX_FALLBACKS
+                    && Credentials::new(&server.username, server.password.clone()).is_ok()
+            });
         if !streams || !servers {
             return Err(OpenError::Spec);
         }
-        if self.sessions.len() >= self.config.max_sessions {
+        let open = self.sessions();
+        if open >= self.config.max_sessions {
             self.stats.sessions_refused += 1;
-            return Err(OpenError::TooManySessions(self.sessions.len()));
+            return Err(OpenError::TooManySessions(open));
         }
         let id = SessionId::new(self.next_session);
         self.next_session += 1;
@@ -210,6 +218,12 @@ impl Connect {
     /// Ends a session and closes its sockets.
     pub fn close(&mut self, now: Now, session: SessionId) {
         self.with(now, session, |session, context| session.close(context));
+        let closing = self.sessions.iter().filter(|(_, session)| session.is_closing());
+        let mut closing = closing.map(|(id, _)| *id);
+        let (first, others) = (closing.next(), closing.count());
+        if let Some(first) = first.filter(|_| others >= MAX_CLOSING_SESSIONS) {
+            self.act(now, first, Session::abandon_relays);
+        }
     }
 
     /// How many sessions are open.

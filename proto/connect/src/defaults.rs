@@ -7,6 +7,10 @@ use machine::Transport;
 /// Sessions at a time. A phone has a few; the limit keeps a flood of calls from taking every port.
 pub const MAX_SESSIONS: usize = 256;
 
+/// Sessions that are closed and still wait for a relay to confirm its end. Each waits
+/// [`CLOSE_LIMIT`] at most; of more than these the first waits no longer.
+pub const MAX_CLOSING_SESSIONS: usize = MAX_SESSIONS;
+
 /// Addresses of the host that one component binds. Each costs a socket and its candidates.
 pub const MAX_ADDRESSES: usize = 16;
 

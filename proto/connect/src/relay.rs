@@ -47,7 +47,9 @@ pub(crate) struct Relay {
     alias: Option<Id>,
     /// Whether the socket was lent before: a second one that the client wants must be another.
     lent: bool,
-    /// What the client has sent to from there.
+    /// Sockets and connections of the client's own.
+    own: BTreeSet<Id>,
+    /// What the client has sent to from the component's socket.
     contacted: BTreeSet<Endpoint>,
     permissions: BTreeMap<IpAddr, Permission>,
     channels: BTreeMap<Endpoint, Permission>,
@@ -90,6 +92,7 @@ impl Relay {
             client: Client::new(context.now, config, names, entropy),
             alias: None,
             lent: false,
+            own: BTreeSet::new(),
             contacted: BTreeSet::new(),
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
@@ -187,6 +190,9 @@ impl Relay {
         context: &Context<'_>,
         input: Input<'_, std::convert::Infallible>,
     ) {
+        if let Input::Failed { id, .. } | Input::Closed { conn: id, .. } = &input {
+            self.own.remove(id);
+        }
         self.client.handle_input(context.now, input);
     }
 
@@ -252,12 +258,12 @@ impl Relay {
             Output::Close { id } if self.alias == Some(id) => self.alias = None,
             output => {
                 match &output {
-                    Output::Bind { id, .. }
-                    | Output::Connect { id, .. }
-                    | Output::Resolve { id, .. } => {
+                    Output::Bind { id, .. } | Output::Connect { id, .. } => {
+                        self.own.insert(*id);
                         context.routes.insert(*id, context.id);
                     }
                     Output::Close { id } => {
+                        self.own.remove(id);
                         context.routes.remove(id);
                     }
                     _ => {}
@@ -432,6 +438,16 @@ impl Relay {
             }
             self.held.clear();
             self.client.close(context.now);
+        }
+    }
+}
+
+impl Relay {
+    /// Waits for the server no longer: closes what the client still has open.
+    pub(crate) fn abandon(&mut self, context: &mut Context<'_>) {
+        for id in std::mem::take(&mut self.own) {
+            context.routes.remove(&id);
+            context.outputs.push(Output::Close { id });
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::candidate::transport_name;
 use crate::explain::{
     Answer, Explanation, Fate, Ignored, PairReport, Pruned, Reason, Relay, Role, Source,
 };
-use crate::{Candidate, CandidateKind};
+use crate::{Candidate, CandidateKind, Origin};
 
 /// One sentence a line: what happened, what would have helped, then each pair.
 pub(crate) fn of(explanation: &Explanation) -> Vec<String> {
@@ -43,10 +43,17 @@ fn chosen(explanation: &Explanation, pair: &PairReport) -> Option<String> {
         1 => "the one pair of higher priority did not work in time".to_owned(),
         n => format!("{n} pairs of higher priority did not work in time"),
     };
+    let via = match &local.origin {
+        Origin::TurnServer { .. } => format!("through {}; ", local.origin),
+        _ if remote.kind == CandidateKind::Relayed => {
+            "through a relay of the other side; ".to_owned()
+        }
+        _ => String::new(),
+    };
     let local = pair.seen_as.as_ref().unwrap_or(local);
     let rtt = pair.rtt.map(|rtt| format!(", {} ms there and back", rtt.as_millis()));
     let rtt = rtt.unwrap_or_default();
-    Some(format!("Path of component {component}: {local} to {remote}{rtt}; {why}."))
+    Some(format!("Path of component {component}: {local} to {remote}{rtt}; {via}{why}."))
 }
 
 fn effort(explanation: &Explanation) -> String {

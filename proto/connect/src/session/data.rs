@@ -17,8 +17,7 @@ impl Session {
         from: Endpoint,
         bytes: &[u8],
     ) {
-        if let Some(relay) = self.relays.claimant(socket, from, bytes) {
-            relay.datagram(context, from, bytes);
+        if self.relays.datagram(context, socket, from, bytes) {
             return;
         }
         let (Some(at), Some(base)) = (self.sockets.get(&socket), self.base_of(socket)) else {

@@ -126,14 +126,22 @@ impl Relays {
         self.relays.values().any(|relay| relay.borrows(socket))
     }
 
-    /// The relay that a datagram on a component's socket is for.
-    pub(super) fn claimant(
+    /// Gives a datagram on a component's socket to the relays that it may be for; says whether there
+    /// are any. One that is being given back may have the same server as the next: each knows its own
+    /// transactions.
+    pub(super) fn datagram(
         &mut self,
+        context: &Context<'_>,
         socket: Id,
         from: Endpoint,
         bytes: &[u8],
-    ) -> Option<&mut Relay> {
-        self.relays.values_mut().find(|relay| relay.claims(socket, from, bytes))
+    ) -> bool {
+        let mut any = false;
+        for relay in self.relays.values_mut().filter(|relay| relay.claims(socket, from, bytes)) {
+            relay.datagram(context, from, bytes);
+            any = true;
+        }
+        any
     }
 
     pub(super) fn unreachable(
@@ -361,6 +369,14 @@ impl Session {
         }
     }
 
+    /// Ends the wait for servers that do not confirm.
+    pub(crate) fn abandon_relays(&mut self, context: &mut Context<'_>) {
+        for mut relay in std::mem::take(&mut self.relays.relays).into_values() {
+            context.stats.relays_abandoned += u64::from(!relay.is_over());
+            relay.abandon(context);
+        }
+    }
+
     pub(super) fn relays_timeout(&mut self, context: &mut Context<'_>) {
         while let Some(timer) = self.relays.timers.expire(context.now.mono) {
             match timer {
@@ -368,7 +384,7 @@ impl Session {
                 Timer::Slow { .. } => {}
                 Timer::Lookups => self.relays.drop_lookups(context),
                 Timer::Release => self.release_relays(context),
-                Timer::Close => self.relays.relays.clear(),
+                Timer::Close => self.abandon_relays(context),
             }
         }
         for relay in self.relays.relays.values_mut() {
