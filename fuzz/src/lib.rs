@@ -14,5 +14,6 @@ pub mod server;
 pub mod sip_message;
 pub mod sip_stream;
 pub mod stun_message;
+pub mod turn;
 
 mod ops;

@@ -68,6 +68,7 @@ targets! {
     sip_message,
     sip_stream,
     stun_message,
+    turn,
 }
 
 #[test]

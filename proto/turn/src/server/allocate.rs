@@ -157,10 +157,10 @@ impl Server {
             }
             wish.family = reservation.held.family();
         }
+        wish.additional.take_if(|family| !self.relays_to(*family));
         if !self.relays_to(wish.family) {
             //= RFC 8656 §7.2: one family of two is better than none.
-            let other = wish.additional.take().filter(|other| self.relays_to(*other));
-            wish.family = other.ok_or(Refusal::AddressFamily)?;
+            wish.family = wish.additional.take().ok_or(Refusal::AddressFamily)?;
         }
         let limits = &self.config.limits;
         let account = request.proof.identity.keys.account();

@@ -20,7 +20,6 @@ pub(super) enum Want {
 }
 
 /// Which ports are free.
-#[derive(Debug)]
 pub(super) struct Ports {
     range: RangeInclusive<u16>,
     /// A bit for each port that is not free: given out, or in quarantine.
@@ -115,6 +114,17 @@ impl Ports {
 
     fn size(&self) -> usize {
         self.range.len()
+    }
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let taken: u32 = self.taken.iter().map(|word| word.count_ones()).sum();
+        f.debug_struct("Ports")
+            .field("range", &self.range)
+            .field("taken", &taken)
+            .field("resting", &self.resting.len())
+            .finish_non_exhaustive()
     }
 }
 
