@@ -1,18 +1,24 @@
-//! The whole network core, and strangers and users that keep to no rule.
+//! The whole network core, and strangers and users that keep to no rule; users of the relay too.
 
 use std::time::Duration;
 
 use machine::{
-    Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output, ResolveError,
+    BindKind, Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
+    ResolveError,
 };
 use server::{Answer, Config, Keys, Question, Server, user_hash};
 use sip::auth::client::{Client, Login};
 use sip::{Message, Method, Request, Response, name};
+use stun::long_term::Verdict;
+use stun::{Builder, Credentials, LongTerm, TransactionId};
+use turn::{ChannelNumber, Family, RelayTransport, TurnBuilder as _};
 
 use super::ops::{Ops, at, status};
 
 const DOMAIN: &str = "example.org";
 const ROOM: usize = 1 << 20;
+/// The namespace of what TURN opens.
+const TURN: u16 = 2;
 
 /// Takes `bytes` as operations: datagrams and streams of strangers, requests of users that answer
 /// their challenges, connections that end, time. The laws of the shape hold throughout.
@@ -31,10 +37,16 @@ struct World {
     server: Checked<Server>,
     elapsed: Duration,
     udp: Vec<(Id, Endpoint)>,
-    listener: Option<(Id, Endpoint)>,
+    /// Sockets of relayed addresses.
+    relays: Vec<(Id, Endpoint)>,
+    /// Of SIP and of TURN.
+    listeners: Vec<(Id, Endpoint)>,
     conns: Vec<Id>,
     accepted: u64,
     users: [Client; 2],
+    relayed: [LongTerm; 2],
+    /// The last message of STUN that TURN sent.
+    answer: Option<Vec<u8>>,
     branches: u64,
     /// The last challenge that went out.
     challenge: Option<Response>,
@@ -48,25 +60,33 @@ type Outputs = Vec<(Output<server::Event, Question>, Vec<u8>)>;
 
 impl World {
     fn new() -> Self {
-        let config = Config::new(DOMAIN, [[198, 51, 100, 10].into()]);
+        let mut config = Config::new(DOMAIN, [[198, 51, 100, 10].into()]);
+        config.turn.allow_peers = vec!["203.0.113.0/24".parse().expect("a prefix")];
         let entropy = Entropy::seeded(1);
         let client = |user: &str| Client::new(Login::new(user, "swordfish"), entropy.fork(user));
         let users = [client("alice"), client("bob")];
+        let relayed = ["alice", "bob"].map(|user| {
+            let password = b"swordfish".as_slice();
+            LongTerm::new(Credentials::new(user, password).expect("a short name"))
+        });
         let mut world = Self {
             server: Checked::new(Server::new(config, &entropy)),
             elapsed: Duration::ZERO,
             udp: Vec::new(),
-            listener: None,
+            relays: Vec::new(),
+            listeners: Vec::new(),
             conns: Vec::new(),
             accepted: 0,
             users,
+            relayed,
+            answer: None,
             branches: 0,
             challenge: None,
             forwarded: None,
             route: None,
         };
         world.settle();
-        assert!(world.udp.len() == 2 && world.listener.is_some(), "it listens");
+        assert!(world.udp.len() == 2 && world.listeners.len() == 2, "it listens");
         world
     }
 
@@ -75,13 +95,32 @@ impl World {
         match op {
             0 | 1 => {
                 let (from, bytes) = (ops.byte()?, ops.chunk()?);
-                self.datagram(usize::from(op), remote(from), bytes);
+                self.datagram(self.udp[usize::from(op)], remote(from), bytes);
             }
             2 => {
                 let (from, bytes) = (ops.byte()?, ops.chunk()?);
                 self.ask(from, bytes);
             }
-            3 => self.accept(remote(ops.byte()?)),
+            3 => self.accept(0, remote(ops.byte()?)),
+            8 => self.accept(1, remote(ops.byte()?)),
+            9 => {
+                let (from, kind, with) = (ops.byte()?, ops.byte()?, ops.byte()?);
+                self.relay(from, None, |id| build(id, kind, with));
+            }
+            10 => {
+                let (which, from, kind, with) =
+                    (ops.byte()?, ops.byte()?, ops.byte()?, ops.byte()?);
+                if let Some(conn) = self.conn(which).filter(|conn| conn.namespace() == TURN) {
+                    self.relay(from, Some(conn), |id| build(id, kind, with));
+                }
+            }
+            11 => {
+                let (which, from, bytes) = (ops.byte()?, ops.byte()?, ops.chunk()?);
+                let count = self.relays.len().max(1);
+                if let Some(&at) = self.relays.get(usize::from(which) % count) {
+                    self.datagram(at, remote(from), bytes);
+                }
+            }
             4 => {
                 let (which, bytes) = (ops.byte()?, ops.chunk()?);
                 if let Some(conn) = self.conn(which) {
@@ -106,9 +145,34 @@ impl World {
         self.conns.get(usize::from(which) % self.conns.len().max(1)).copied()
     }
 
-    /// A datagram to SIP (0) or to STUN (1).
-    fn datagram(&mut self, service: usize, remote: Endpoint, bytes: &[u8]) {
-        let (socket, local) = self.udp[service];
+    /// A request of Alice's or Bob's to the relay, sent, and sent again with the answer to its
+    /// challenge.
+    fn relay(&mut self, from: u8, conn: Option<Id>, build: impl Fn(u64) -> Builder) {
+        let user = usize::from(from & 1);
+        for _ in 0..2 {
+            self.branches += 1;
+            let mut request = build(self.branches);
+            self.relayed[user].authenticate(&mut request);
+            let request = request.finish();
+            self.answer = None;
+            match conn {
+                Some(conn) => self.input(Input::Data { conn, bytes: &request }),
+                None => self.datagram(self.udp[1], remote(from), &request),
+            }
+            let Some(answer) = self.answer.take() else { return };
+            let (Ok(request), Ok(answer)) =
+                (stun::Message::parse(&request), stun::Message::parse(&answer))
+            else {
+                return;
+            };
+            if self.relayed[user].handle_response(&request, &answer) != Verdict::Retry {
+                return;
+            }
+        }
+    }
+
+    /// A datagram to one of the core's sockets: SIP's, TURN's, or that of a relayed address.
+    fn datagram(&mut self, (socket, local): (Id, Endpoint), remote: Endpoint, bytes: &[u8]) {
         let (ecn, segment_size) = (None, None);
         self.input(Input::Datagram { socket, local, remote, ecn, segment_size, bytes });
     }
@@ -116,7 +180,7 @@ impl World {
     /// A request of Alice's or Bob's, sent, and sent again with the answer to its challenge.
     fn ask(&mut self, from: u8, bytes: &[u8]) {
         let Ok(Message::Request(mut request)) = Message::parse(bytes) else {
-            self.datagram(0, remote(from), bytes);
+            self.datagram(self.udp[0], remote(from), bytes);
             return;
         };
         self.send(from, &mut request);
@@ -139,7 +203,7 @@ impl World {
         {
             request.headers.set(name::ROUTE, route);
         }
-        self.datagram(0, host, &request.to_bytes());
+        self.datagram(self.udp[0], host, &request.to_bytes());
     }
 
     /// A response to what was forwarded last, of any status.
@@ -149,11 +213,11 @@ impl World {
         response.set_to_tag("theirs");
         response.headers.copy_from(&request.headers, name::RECORD_ROUTE);
         response.headers.push(name::CONTACT, format!("<sip:{}>", remote(from)));
-        self.datagram(0, remote(from), &response.to_bytes());
+        self.datagram(self.udp[0], remote(from), &response.to_bytes());
     }
 
-    fn accept(&mut self, remote: Endpoint) {
-        let Some((listener, local)) = self.listener else { return };
+    fn accept(&mut self, service: usize, remote: Endpoint) {
+        let Some(&(listener, local)) = self.listeners.get(service) else { return };
         self.accepted += 1;
         let conn = Id::accepted(listener, self.accepted);
         self.conns.push(conn);
@@ -208,13 +272,19 @@ impl World {
         payload: &[u8],
     ) -> Option<Input<'static, Answer>> {
         match output {
-            Output::Bind { id, kind, local, .. } if kind.is_udp() => {
-                self.udp.push((id, local));
+            Output::Bind { id, kind, local, .. } => {
+                let bound = match kind {
+                    BindKind::RelayUdp => &mut self.relays,
+                    BindKind::TcpListener => &mut self.listeners,
+                    BindKind::Udp | BindKind::SharedUdp => &mut self.udp,
+                };
+                bound.push((id, local));
                 Some(Input::Bound { id, local })
             }
-            Output::Bind { id, local, .. } => {
-                self.listener = Some((id, local));
-                Some(Input::Bound { id, local })
+            Output::Connect { id, local, remote } if id.namespace() == TURN => {
+                self.conns.push(id);
+                let local = local.unwrap_or(Endpoint::UNSPECIFIED_V4);
+                Some(Input::Connected { conn: id, local, remote, room: ROOM })
             }
             Output::Connect { id, .. } => Some(Input::Failed { id, kind: FailKind::Refused }),
             Output::Resolve { id, .. } => {
@@ -223,10 +293,16 @@ impl World {
             Output::Ask { id, question } => Some(Input::Answer { id, answer: know(&question) }),
             Output::Close { id } => {
                 self.conns.retain(|conn| *conn != id);
+                self.relays.retain(|(relay, _)| *relay != id);
                 None
             }
-            Output::Datagram { .. } | Output::Write { .. } => {
-                self.read(payload);
+            Output::Datagram { socket: id, .. } | Output::Write { conn: id } => {
+                if id.namespace() == TURN {
+                    // What is relayed may be anything.
+                    self.answer = stun::is_stun(payload).then(|| payload.to_vec());
+                } else {
+                    self.read(payload);
+                }
                 None
             }
             Output::Pause { .. } | Output::StartTls { .. } | Output::Event(_) => None,
@@ -270,6 +346,53 @@ fn know(question: &Question) -> Answer {
         Question::LoadBindings => Answer::Bindings(Vec::new()),
         Question::SaveBindings(_) => Answer::Saved(true),
     }
+}
+
+/// A request to the relay: `kind` chooses the method, `with` the attributes.
+fn build(id: u64, kind: u8, with: u8) -> Builder {
+    use stun::Method as M;
+    const METHODS: [M; 8] = [
+        M::ALLOCATE,
+        M::REFRESH,
+        M::CREATE_PERMISSION,
+        M::CHANNEL_BIND,
+        M::CONNECT,
+        M::CONNECTION_BIND,
+        M::BINDING,
+        M::ALLOCATE,
+    ];
+    let id = TransactionId::random(&mut Entropy::seeded(id));
+    let method = METHODS[usize::from(kind & 7)];
+    let mut request = Builder::request(method, id);
+    let (low, bit) = (kind >> 3, |n: u8| with & (1 << n) != 0);
+    if method == M::ALLOCATE {
+        let tcp = bit(0);
+        request.requested_transport(if tcp { RelayTransport::Tcp } else { RelayTransport::Udp });
+    }
+    if bit(1) {
+        request.peer_address(remote(low));
+    }
+    if bit(2) {
+        request.lifetime(Duration::from_secs(u64::from(low) * 60));
+    }
+    if bit(3)
+        && let Some(number) = ChannelNumber::new(0x4000 + u16::from(low & 3))
+    {
+        request.channel_number(number);
+    }
+    if bit(4) {
+        request.even_port(low & 1 == 1);
+    }
+    if bit(5) {
+        request.requested_address_family(if low & 1 == 1 { Family::V6 } else { Family::V4 });
+    }
+    if bit(6) {
+        request.mobility_ticket(&[]);
+    }
+    if bit(7) {
+        request.connection_id(u32::from(low));
+    }
+    request
 }
 
 fn remote(host: u8) -> Endpoint {
