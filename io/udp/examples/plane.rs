@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Arguments: the path (`to-peer`, `to-client`, `between` two clients, `binding`), flows, packets, their
-//! size (172), how many leave as one train (1), and how many of a flow follow each other (1). No more
-//! than a window of packets is on its way at any time, so that nothing is lost. The bare forwarder
+//! size (172), how many leave as one train (1), how many of a flow follow each other (1), shards (1), and
+//! rounds (5). No more than a window of packets is on its way at any time, so that nothing is lost. The bare forwarder
 //! receives 64 at a time and sends from connected sockets.
 
 use std::env;
@@ -25,7 +25,6 @@ use machine::{BindKind, Endpoint, Entropy, Id, Ids, Instant};
 use relay::{Change, Channel, Client, Flow, FlowId, Permission, Reach, Relayed};
 use wayleave_udp::{Batch, Plane, PlaneConfig, Socket, Transmit};
 
-const ROUNDS: usize = 5;
 /// Packets on their way at any time.
 const WINDOW: u64 = 256;
 const CHANNEL: u16 = 0x4000;
@@ -48,6 +47,7 @@ struct Load {
     train: usize,
     burst: usize,
     shards: usize,
+    rounds: usize,
 }
 
 /// Sockets that load is sent from, each with where to, and sockets where it arrives.
@@ -74,9 +74,10 @@ fn main() -> io::Result<()> {
         train: number(4, 1),
         burst: number(5, 1),
         shards: number(6, 1),
+        rounds: number(7, 5),
     };
     let (mut bare, mut plane) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
+    for round in 0..load.rounds {
         bare.push(with_bare(load)?);
         plane.push(with_plane(load)?);
         println!("{round}: bare {:.0} ns, plane {:.0} ns", bare[round], plane[round]);

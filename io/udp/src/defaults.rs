@@ -59,3 +59,15 @@ pub const MAX_UNREAD_COMMANDS: usize = 256;
 /// Errors that a socket gives instead of datagrams before others get their turn: each stands for an
 /// ICMP message, and whoever sends those must not hold a shard.
 pub const MAX_ERRORS_READ: usize = 4;
+
+/// Bytes a second of Binding answers that one shard sends to one source prefix. An answer is hardly
+/// longer than its request, so that this is no limit on gain but on what can be aimed at somebody's
+/// line; it is 20,000 answers, more than the users of a carrier's NAT ask for.
+pub const BINDING_BYTES_PER_SEC: u64 = 1 << 20;
+
+/// How many seconds' worth of Binding answers a prefix may have at once: an office that comes to life.
+pub const BINDING_BURST_SECS: u64 = 2;
+
+/// Buckets of source prefixes for Binding answers, a fixed number of eight bytes each; prefixes that
+/// fall into the same one share it.
+pub const BINDING_BUCKETS: usize = 8192;

@@ -6,6 +6,7 @@
 //! the clients over them; the socket of a relayed address ([`BindKind::RelayUdp`]) belongs to one.
 //! Any thread sends from any socket.
 
+mod budget;
 mod incoming;
 mod mailbox;
 mod outgoing;
@@ -51,6 +52,8 @@ pub struct PlaneCounters {
     pub relay: relay::Counters,
     /// Binding requests answered.
     pub bindings: u64,
+    /// Binding requests not answered, because their prefix had had its share.
+    pub bindings_limited: u64,
     /// Datagrams handed to control.
     pub control: u64,
     /// Datagrams for control that found its queue full.
@@ -60,18 +63,24 @@ pub struct PlaneCounters {
 }
 
 impl PlaneCounters {
-    const LEN: usize = relay::Counters::LEN + 4;
+    const LEN: usize = relay::Counters::LEN + 5;
 
     fn to_array(self) -> [u64; Self::LEN] {
-        let own = [self.bindings, self.control, self.control_dropped, self.send_failed];
+        let own = [
+            self.bindings,
+            self.bindings_limited,
+            self.control,
+            self.control_dropped,
+            self.send_failed,
+        ];
         let mut numbers = own.into_iter().chain(self.relay.to_array());
         std::array::from_fn(|_| numbers.next().unwrap_or_default())
     }
 
     fn from_array(array: [u64; Self::LEN]) -> Self {
-        let [bindings, control, control_dropped, send_failed, relay @ ..] = array;
+        let [bindings, bindings_limited, control, control_dropped, send_failed, relay @ ..] = array;
         let relay = relay::Counters::from_array(relay);
-        Self { relay, bindings, control, control_dropped, send_failed }
+        Self { relay, bindings, bindings_limited, control, control_dropped, send_failed }
     }
 
     fn plus(self, other: Self) -> Self {

@@ -9,6 +9,7 @@ use machine::{Endpoint, Entropy, Id, Instant};
 use relay::{Client, Forward, HEADROOM_LEN, Packet, Table};
 use rustix::event::epoll;
 
+use super::budget::Budget;
 use super::incoming::{Arrival, Arrivals, Control};
 use super::mailbox::{Command, Mailbox, WAKE};
 use super::outgoing::{Outgoing, Queue};
@@ -33,6 +34,7 @@ pub(super) struct Shard {
     arrivals: Arrivals,
     commands: Vec<Command>,
     answer: Vec<u8>,
+    budget: Budget,
     counters: PlaneCounters,
     stopping: bool,
 }
@@ -58,6 +60,7 @@ impl Shard {
             arrivals: Arrivals::default(),
             commands: Vec::new(),
             answer: Vec::with_capacity(256),
+            budget: Budget::new(),
             counters: PlaneCounters::default(),
             stopping: false,
         }
@@ -207,7 +210,7 @@ impl Shard {
         let end = HEADROOM_LEN + len;
         let buf = self.receiver.slot_mut(slot);
         if shared && is_binding(buf) && segment_size.is_none_or(|size| size >= len) {
-            self.answer_binding(slot, place, local, meta);
+            self.answer_binding(slot, place, local, meta, now);
             return true;
         }
         let mut packet = Packet::train(buf, HEADROOM_LEN, end, segment_size);
@@ -245,13 +248,24 @@ impl Shard {
     }
 
     /// Answers the Binding request in `slot`, if it is one to answer.
-    fn answer_binding(&mut self, slot: usize, socket: u32, source: IpAddr, meta: Meta) {
+    fn answer_binding(
+        &mut self,
+        slot: usize,
+        socket: u32,
+        source: IpAddr,
+        meta: Meta,
+        now: Instant,
+    ) {
         let buf = self.receiver.slot_mut(slot);
         let request = buf.get(HEADROOM_LEN..HEADROOM_LEN + meta.len).unwrap_or_default();
         if !stun::binding::answer(request, meta.remote, &mut self.answer) {
             return;
         }
         let len = self.answer.len();
+        if !self.budget.admit(now, meta.remote.ip(), len) {
+            self.counters.bindings_limited += 1;
+            return;
+        }
         let Some(to) = buf.get_mut(HEADROOM_LEN..HEADROOM_LEN + len) else { return };
         to.copy_from_slice(&self.answer);
         self.counters.bindings += 1;
