@@ -6,6 +6,8 @@ extern crate wayleave_runtime as runtime;
 
 mod clock;
 mod dns;
+#[cfg(unix)]
+mod inherited;
 mod paused;
 mod plane;
 mod probe;
