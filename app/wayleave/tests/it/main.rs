@@ -9,6 +9,8 @@ mod demo;
 mod endings;
 mod pcap;
 mod program;
+mod relay;
+mod relayed;
 mod replay;
 mod serve;
 mod sound;
