@@ -6,7 +6,8 @@
     bench/turn.py --checks            reload under load, metrics, churn (5 minutes)
 
 Every figure is taken from a server that has just started, by `wayleave bench`, and is the CPU time of the server's own
-threads. The servers take turns within a run. What is missing is built or installed: Wayleave by cargo, the forwarder by
+threads. The servers take turns within a run. All of them forward with one thread, as the bare forwarder does, but where a
+figure says that they run as they come. What is missing is built or installed: Wayleave by cargo, the forwarder by
 cc, turn-server by `cargo install` into target/bench, coturn by apt (as root).
 """
 
@@ -76,6 +77,15 @@ def free_port():
         return udp.getsockname()[1]
 
 
+def peer_port():
+    """A free port that no socket gets by asking for any."""
+    for port in range(20_000, 30_000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise SystemExit("every port is taken")
+
+
 def wait_for_binding(port, process):
     """Waits until STUN is answered on `port`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -103,10 +113,11 @@ class Server:
         self.program = program
 
     @contextlib.contextmanager
-    def running(self, flows):
+    def running(self, flows, one_thread=True):
+        self.one_thread = one_thread
         with tempfile.TemporaryDirectory() as folder:
             self.folder, self.flows = pathlib.Path(folder), flows
-            self.port, self.tls_port, self.peer = free_port(), free_port(), free_port()
+            self.port, self.tls_port, self.peer = free_port(), free_port(), peer_port()
             (self.folder / "password").write_text(PASSWORD + "\n")
             self.prepare()
             self.process = subprocess.Popen([str(part) for part in self.command()], cwd=folder,
@@ -145,7 +156,7 @@ class Coturn(Server):
                 f"--tls-listening-port={self.tls_port}", "--cert=cert.pem", "--pkey=key.pem", "--no-dtls", "--no-cli",
                 "--lt-cred-mech", "-u", f"{USER}:{PASSWORD}", "-r", REALM, "--allow-loopback-peers",
                 "--no-multicast-peers", "--log-file=/dev/null", "--pidfile=pid", "--userdb=userdb",
-                "--min-port=10000", "--max-port=32000"]
+                "--min-port=10000", "--max-port=32000", *(["-m", 1] if self.one_thread else [])]
 
 
 class TurnServer(Server):
@@ -193,6 +204,7 @@ class Wayleave(Server):
         settings = self.settings | {
             "turn.ports": f"[{self.port}]", "turn.tls_ports": f"[{self.tls_port}]", "tls.certificate": '"cert.pem"',
             "tls.key": '"key.pem"', "http.listen": f'"127.0.0.1:{self.http}"',
+            "relay.threads": "1" if self.one_thread else "0",
         }
         sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         listen = ["--domain", REALM, "--listen", f"127.0.0.1:{self.sip}", "--data", "data"]
@@ -234,9 +246,9 @@ class Figure:
     """One line of the table: what `wayleave bench` is told, where its answer holds the figure, and what the ratio to
     others' figures may be at most."""
 
-    def __init__(self, name, arguments, value, unit="µs", flows=100, what="turn", **others):
-        self.name, self.arguments, self.value, self.unit, self.flows, self.what = (
-            name, arguments, value, unit, flows, what)
+    def __init__(self, name, arguments, value, unit="µs", flows=100, what="turn", one_thread=True, **others):
+        self.name, self.arguments, self.value, self.unit, self.flows, self.what, self.one_thread = (
+            name, arguments, value, unit, flows, what, one_thread)
         # The others by name, with the target where there is one.
         self.others = {other.replace("_", "-"): target for other, target in others.items()}
 
@@ -273,6 +285,8 @@ def figures(packets):
     return [
         passing("out, 172 bytes, 100 flows", **both),
         passing("in, 172 bytes, 100 flows", *inwards, **both),
+        passing("out, 172 bytes, 100 flows, as they come", one_thread=False, coturn=None),
+        passing("in, 172 bytes, 100 flows, as they come", *inwards, one_thread=False, coturn=None),
         passing("out, 172 bytes, 5,000 flows", flows=5000, **both),
         passing("in, 172 bytes, 5,000 flows", *inwards, flows=5000, **both),
         passing("between clients, 172 bytes, 100 flows", *between, coturn=0.45, turn_server=1.0),
@@ -301,7 +315,7 @@ def measure(wanted, servers, tool, runs, raw):
             for name in ["wayleave", *figure.others]:
                 if name not in servers:
                     continue
-                with servers[name].running(figure.flows) as server:
+                with servers[name].running(figure.flows, figure.one_thread) as server:
                     event = figure.take(tool, server)
                 value = figure.of(event)
                 lost = (event.get("traffic") or event).get("lost", 0)
@@ -368,7 +382,7 @@ def metrics(server):
 
 def check_reload(tool, wayleave):
     """SIGHUP after SIGHUP while packets pass: none is lost."""
-    with wayleave.running(100) as server:
+    with wayleave.running(100, one_thread=False) as server:
         load = bench_turn(tool, server, "-n", 200_000, "--rate", 40_000)
         hangups = 0
         while load.poll() is None:
@@ -383,7 +397,7 @@ def check_reload(tool, wayleave):
 def check_metrics(tool, wayleave):
     """What /metrics counts is what the load counts."""
     packets, size, wrong = 30_000, 172, []
-    with wayleave.running(100) as server:
+    with wayleave.running(100, one_thread=False) as server:
         for direction in ("client-to-peer", "peer-to-client", "client-to-client"):
             before = metrics(server)
             load = bench_turn(tool, server, "-n", packets, "-a", 100, "--size", size, "--direction", direction)
@@ -406,7 +420,7 @@ def check_metrics(tool, wayleave):
 def check_churn(tool, wayleave, generations=10):
     """The memory of the tenth generation of clients is that of the third."""
     wayleave.settings = wayleave.settings | {"turn.lifetime": '"30s"'}
-    with wayleave.running(100) as server:
+    with wayleave.running(100, one_thread=False) as server:
         events = events_of(bench_turn(tool, server, "-a", 1000, "--churn", generations))
     wayleave.settings.pop("turn.lifetime")
     steps = ", ".join(f"{event['loaded'] // 1024}/{event['idle'] // 1024}" for event in events[:-1])
