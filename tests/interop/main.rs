@@ -4,6 +4,7 @@
 //! failure. `install.sh` installs the peers.
 
 mod baresip;
+mod coturn;
 mod harness;
 mod itself;
 mod sipp;

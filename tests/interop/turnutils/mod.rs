@@ -2,10 +2,7 @@
 //! versions, Send and channels, TCP allocations, mobility. What it sends comes back from
 //! `turnutils_peer`, or from its own second client, and nothing may be lost.
 
-use std::path::Path;
-
-use tempfile::TempDir;
-
+use crate::harness::certificate::Certificate;
 use crate::harness::need::available;
 use crate::harness::net::{Host, Lan, OneToOne};
 use crate::harness::process::Process;
@@ -26,28 +23,26 @@ struct Net {
     lan: Lan,
     core: Core,
     _echoes: [Process; 2],
-    /// Where the certificate is.
-    _folder: TempDir,
+    _certificate: Certificate,
 }
 
 impl Net {
     fn new() -> Self {
         let lan = Lan::new();
-        let folder = tempfile::tempdir().expect("a folder");
-        let [certificate, key] = certificate(folder.path());
+        let certificate = Certificate::new("example.test");
         // The peers have private addresses, which only an operator may allow.
         let flags = [
             "--set",
             r#"turn.allow_peers=["10.77.0.0/24", "fd77::/64"]"#,
             "--set",
-            &format!("tls.certificate={certificate:?}"),
+            &format!("tls.certificate={:?}", certificate.pem()),
             "--set",
-            &format!("tls.key={key:?}"),
+            &format!("tls.key={:?}", certificate.key()),
         ];
         let core = Core::start_with(&lan.core, &[Lan::CORE, Lan::CORE_V6], &flags);
         core.add_users(&["alice"]);
         let echoes = [Lan::BOB, BOB_V6].map(|ip| echo(&lan.bob, ip));
-        Self { lan, core, _echoes: echoes, _folder: folder }
+        Self { lan, core, _echoes: echoes, _certificate: certificate }
     }
 
     /// Runs the client with `flags` against the core at `server`, and fails if anything was lost.
@@ -87,18 +82,6 @@ fn echo(host: &Host, ip: &str) -> Process {
     let mut command = host.command("turnutils_peer");
     command.args(["-v", "-p", ECHO_PORT, "-L", ip]);
     Process::start(&format!("turnutils_peer {ip}"), command)
-}
-
-/// A certificate of its own and its key, as files.
-fn certificate(folder: &Path) -> [String; 2] {
-    let names = vec!["example.test".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).expect("a file");
-        path.display().to_string()
-    };
-    [write("cert.pem", made.cert.pem()), write("key.pem", made.signing_key.serialize_pem())]
 }
 
 fn available_here() -> bool {
