@@ -10,6 +10,7 @@ use sip::stack::TransactionId;
 use sip::transport::Flow;
 use sip::{Request, Response, SipUri, Status};
 
+use crate::defaults::{RETRY_SECS, WAITING_OVERHEAD};
 use crate::event::{Keys, Question};
 use crate::register::Change;
 use crate::server::Server;
@@ -25,6 +26,20 @@ pub(crate) enum Waiting {
     Callee { transaction: TransactionId, request: Box<Request> },
     /// New bindings, to be acknowledged once they are kept.
     Saved(Box<Change>),
+}
+
+impl Waiting {
+    /// About how many bytes wait.
+    pub(crate) fn len(&self) -> usize {
+        let request = match self {
+            Self::Bindings => return 0,
+            Self::Caller(attempt) => &attempt.request,
+            Self::Callee { request, .. } => request,
+            Self::Saved(change) => change.request(),
+        };
+        let headers = request.headers.iter().map(|field| field.name().len() + field.value().len());
+        WAITING_OVERHEAD + request.body.len() + headers.sum::<usize>()
+    }
 }
 
 /// A request that claims to be somebody's.
@@ -59,6 +74,9 @@ impl Server {
             Examined::Stale => self.challenge(now, transaction, &request, (side, &realm), true),
             Examined::Claim(claim) => {
                 let question = Question::Credentials { user: claim.user.clone(), realm };
+                if self.is_overloaded() {
+                    return self.overloaded(now, transaction, &request);
+                }
                 let attempt = Attempt { transaction, flow, request, side, claim };
                 self.ask(question, Waiting::Caller(Box::new(attempt)));
             }
@@ -104,6 +122,19 @@ impl Server {
     ) {
         let response = self.finish(request, response);
         self.stack.respond_once(now, transaction, &response);
+    }
+
+    /// Whether no more requests may wait.
+    pub(crate) const fn is_overloaded(&self) -> bool {
+        self.waiting_bytes >= self.config.waiting_bytes
+    }
+
+    /// Turns a request away that would have to wait beside too many others.
+    pub(crate) fn overloaded(&mut self, now: Now, transaction: TransactionId, request: &Request) {
+        let response = request
+            .response(Status::SERVICE_UNAVAILABLE)
+            .with_header(name::RETRY_AFTER, RETRY_SECS);
+        self.turn_away(now, transaction, request, response);
     }
 
     /// An answer came that is none to its question.

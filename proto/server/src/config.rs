@@ -7,6 +7,8 @@ use machine::{Endpoint, Transport};
 use sip::auth::Hash;
 use sip::{registrar, transaction::Times};
 
+use crate::defaults;
+
 /// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
 pub const SIP_PORT: u16 = 5060;
 /// The port of STUN and TURN over UDP and TCP (RFC 8489 §8.1, RFC 8656 §3.1).
@@ -54,6 +56,8 @@ pub struct Config {
     pub registrar: registrar::Config,
     /// The times of transactions.
     pub times: Times,
+    /// Bytes of requests that may wait for an answer of the world; above, 503.
+    pub waiting_bytes: usize,
     /// How to relay. Its realms, listeners and addresses of our own come from what stands above.
     pub turn: turn::server::Config,
 }
@@ -80,6 +84,7 @@ impl Config {
             algorithms: vec![Hash::Md5],
             registrar: registrar::Config::default(),
             times: Times::default(),
+            waiting_bytes: defaults::WAITING_BYTES,
         }
     }
 

@@ -16,6 +16,7 @@
 //! | [`config`] | [`Config`]: domains, listeners, digest algorithms |
 //! | [`event`] | [`Event`], [`Question`], [`Answer`], [`Keys`] |
 //! | [`stats`] | [`Stats`]: what was counted |
+//! | [`defaults`] | limits |
 //! | `server` | [`Server`]: dispatch between its parts |
 //! | `listen` | listeners, what to do when one cannot be bound, the Binding answer of STUN |
 //! | `relaying` | TURN: the core's realms, accounts and events around it |
@@ -24,6 +25,7 @@
 //! | `route` | all other requests: where do they go? |
 
 pub mod config;
+pub mod defaults;
 pub mod event;
 pub mod stats;
 

@@ -21,6 +21,13 @@ pub(crate) struct Change {
     event: Event,
 }
 
+impl Change {
+    /// The request that made it.
+    pub(crate) const fn request(&self) -> &Request {
+        &self.request
+    }
+}
+
 impl Server {
     /// Takes the bindings that were kept.
     pub(crate) fn restore(&mut self, now: Now, addresses: Vec<SavedAddress>) {

@@ -110,6 +110,9 @@ impl Server {
         let callee = user_of(&request);
         let forks = self.forks(&format!("{callee}@{domain}"));
         if forks.is_empty() {
+            if self.is_overloaded() {
+                return self.overloaded(now, transaction, &request);
+            }
             let question = Question::Credentials { user: callee, realm: self.realm(&domain) };
             let request = Box::new(request);
             return self.ask(question, Waiting::Callee { transaction, request });
@@ -139,8 +142,7 @@ impl Server {
             Waiting::Callee { transaction: waiting, .. } => *waiting == transaction,
             Waiting::Bindings | Waiting::Saved(_) => false,
         };
-        let found = self.waiting.iter().find(|(_, waiting)| waits(waiting)).map(|(&id, _)| id);
-        let request = match found.and_then(|id| self.waiting.remove(&id)) {
+        let request = match self.take_waiting(waits) {
             Some(Waiting::Caller(attempt)) => attempt.request,
             Some(Waiting::Callee { request, .. }) => *request,
             _ => return,

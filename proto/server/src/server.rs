@@ -32,7 +32,9 @@ pub struct Server {
     /// The key of our tags.
     pub(crate) tag_key: [u8; 32],
     pub(crate) questions: Ids,
-    pub(crate) waiting: BTreeMap<Id, Waiting>,
+    waiting: BTreeMap<Id, Waiting>,
+    /// About how many bytes wait there.
+    pub(crate) waiting_bytes: usize,
     pub(crate) turn: turn::server::Server,
     /// Listeners that are not bound yet.
     pub(crate) pending: BTreeMap<Id, Listener>,
@@ -65,6 +67,7 @@ impl Server {
             tag_key: entropy.fork("sip.tags").bytes(),
             questions: Ids::new(namespace::QUESTIONS),
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             turn: turn::server::Server::new(
                 relaying::with_ours(&config, config.turn.clone()),
                 Ids::new(namespace::TURN),
@@ -99,12 +102,26 @@ impl Server {
     /// Asks the world; the answer finds what waits for it.
     pub(crate) fn ask(&mut self, question: Question, waiting: Waiting) {
         let id = self.questions.next_id();
+        self.waiting_bytes += waiting.len();
         self.waiting.insert(id, waiting);
         self.outputs.push(Output::Ask { id, question });
     }
 
+    /// Takes out what waits for the answer `id`.
+    fn release(&mut self, id: Id) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&id)?;
+        self.waiting_bytes -= waiting.len();
+        Some(waiting)
+    }
+
+    /// Takes out what waits, if `wanted` says so of it.
+    pub(crate) fn take_waiting(&mut self, wanted: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
+        let (&id, _) = self.waiting.iter().find(|(_, waiting)| wanted(waiting))?;
+        self.release(id)
+    }
+
     fn answered(&mut self, now: Now, id: Id, answer: Answer) {
-        let Some(waiting) = self.waiting.remove(&id) else { return };
+        let Some(waiting) = self.release(id) else { return };
         match (waiting, answer) {
             (Waiting::Bindings, Answer::Bindings(addresses)) => {
                 self.restore(now, addresses);

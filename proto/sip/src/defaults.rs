@@ -40,13 +40,17 @@ pub const CALL_ID_CHARS: usize = 20;
 pub const DATAGRAM_BYTES: usize = 1300;
 /// Connections at once, those being opened among them.
 pub const CONNS: usize = 20_000;
-/// Connections from one address: a NAT may hide many phones, a stranger may not take them all.
+/// Connections from one address, or one /64 of IPv6, which is what a stranger has at least: a NAT may
+/// hide many phones, a stranger may not take them all.
 pub const CONNS_PER_ADDRESS: usize = 500;
 /// What waits for a peer that does not read; beyond, messages are dropped.
 pub const CONN_OUTBOX_BYTES: usize = 256 * 1024;
 /// A connection that carried no whole message or keepalive for so long is closed. Peers send
 /// keepalives every two minutes (RFC 5626 §4.4.1).
 pub const CONN_IDLE: Duration = Duration::from_secs(15 * 60);
+/// A connection that was accepted and has carried no whole message or keepalive after so long is
+/// closed: who connects has something to say, but for the slowest lines at once.
+pub const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 /// How long a connection may take to open before the next place is tried: short, so that the
 /// fall-back to UDP of RFC 3261 §18.1.1 comes while somebody still waits.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);

@@ -3,7 +3,7 @@
 use netsim::Preset;
 
 use crate::lab::{CORE, Lab, first_line};
-use wayleave_server::Keys;
+use wayleave_server::{Config, Keys, Question};
 
 /// A request of the stranger's, from parts that tests vary.
 struct Draft {
@@ -174,12 +174,11 @@ fn quoted<'a>(text: &'a str, name: &str) -> &'a str {
     text[start..].split('"').next().unwrap()
 }
 
-/// A REGISTER of `user` with `password` as far as the second answer, nonces taken out.
-fn second_answer(user: &str, password: &str) -> String {
-    let mut lab = Lab::new(1);
+/// The answer to a REGISTER of `user` that proves to know `password`.
+fn prove(lab: &mut Lab, user: &str, password: &str) -> String {
     let mut draft = Draft::new("REGISTER", "sip:example.org");
     draft.from = "sip:x@example.org";
-    let first = draft.udp(&mut lab);
+    let first = draft.udp(lab);
     let nonce = quoted(&first, "nonce");
     let Keys { md5: ha1, .. } = Keys::derive(user, "example.org", password);
     let md5 = |text: &str| crypto::to_hex(&crypto::md5(&[text.as_bytes()]));
@@ -191,7 +190,13 @@ fn second_answer(user: &str, password: &str) -> String {
          uri=\"sip:example.org\", response=\"{response}\", algorithm=MD5, cnonce=\"c\", \
          qop=auth, nc=00000001"
     ));
-    let second = draft.udp(&mut lab);
+    draft.udp(lab)
+}
+
+/// A REGISTER of `user` with `password` as far as the second answer, nonces taken out.
+fn second_answer(user: &str, password: &str) -> String {
+    let mut lab = Lab::new(1);
+    let second = prove(&mut lab, user, password);
     assert!(second.starts_with("SIP/2.0 401"), "{second}");
     assert_eq!(lab.server().stats().wrong_proofs, 1);
     let nonce = quoted(&second, "nonce").to_owned();
@@ -205,6 +210,16 @@ fn a_wrong_password_and_an_unknown_user_look_the_same() {
     let unknown = second_answer("nobody", "guess");
     assert_eq!(wrong, unknown);
     assert!(!wrong.contains("stale"));
+}
+
+#[test]
+fn what_waits_for_keys_is_limited() {
+    let config = Config { waiting_bytes: 0, ..Config::new("example.org", [CORE.parse().unwrap()]) };
+    let mut lab = Lab::with(1, config, std::collections::BTreeMap::new());
+    let refused = prove(&mut lab, "alice", "guess");
+    assert!(refused.starts_with("SIP/2.0 503"), "{refused}");
+    assert!(refused.contains("Retry-After: "), "{refused}");
+    assert!(!lab.asked.iter().any(|question| matches!(question, Question::Credentials { .. })));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! (RFC 3261 §18.3, RFC 5626 §4.4.1).
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use machine::outbox::Full;
 use machine::{Endpoint, Id, Outbox, Outputs, Transport};
@@ -18,6 +19,8 @@ pub(super) struct Conn {
     pub(super) remote: Endpoint,
     /// Our side's address, once it is open.
     pub(super) local: Option<Endpoint>,
+    /// Whether a whole message or keepalive has come, or we opened it ourselves.
+    pub(super) heard: bool,
     pub(super) outbox: Outbox,
     pub(super) framer: Framer,
 }
@@ -36,6 +39,7 @@ impl Conn {
             transport,
             remote,
             local: Some(local),
+            heard: false,
             outbox: Outbox::new(id, room, defaults::CONN_OUTBOX_BYTES),
             framer: Framer::accepted(),
         }
@@ -48,9 +52,15 @@ impl Conn {
             transport,
             remote,
             local: None,
+            heard: true,
             outbox: Outbox::new(id, 0, defaults::CONN_OUTBOX_BYTES),
             framer: Framer::opened(),
         }
+    }
+
+    /// How long it may stay without a message or keepalive.
+    pub(super) const fn patience(&self) -> Duration {
+        if self.heard { defaults::CONN_IDLE } else { defaults::FIRST_MESSAGE }
     }
 
     /// The flow, once the connection is open.

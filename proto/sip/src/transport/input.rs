@@ -1,10 +1,11 @@
 //! What the driver tells: listeners, connections and their bytes, datagrams.
 
+use std::net::IpAddr;
+
 use machine::{Endpoint, FailKind, Icmp, Id, Input, Now, Output, Transport};
 
 use super::conn::Conn;
 use super::{Flow, Listener, Signal, Timer, Transports};
-use crate::defaults;
 use crate::framing::Frame;
 
 impl Transports {
@@ -66,7 +67,7 @@ impl Transports {
         (local, remote): (Endpoint, Endpoint),
         room: usize,
     ) {
-        let at_address = self.per_address.get(&remote.ip()).copied().unwrap_or(0);
+        let at_address = self.per_address.get(&block(remote.ip())).copied().unwrap_or(0);
         let full =
             self.conns.len() >= self.limits.conns || at_address >= self.limits.conns_per_address;
         let Some(listener) = self.listeners.get(&listener).filter(|_| !full) else {
@@ -78,10 +79,10 @@ impl Transports {
     }
 
     pub(super) fn add(&mut self, now: Now, conn: Conn) {
-        *self.per_address.entry(conn.remote.ip()).or_default() += 1;
+        *self.per_address.entry(block(conn.remote.ip())).or_default() += 1;
         self.by_remote.insert((conn.transport, conn.remote), conn.id);
         self.used.insert(conn.id, now.mono);
-        self.timers.set(Timer::Idle(conn.id), now.mono + defaults::CONN_IDLE);
+        self.timers.set(Timer::Idle(conn.id), now.mono + conn.patience());
         self.conns.insert(conn.id, conn);
     }
 
@@ -102,10 +103,11 @@ impl Transports {
         if self.by_remote.get(&(conn.transport, conn.remote)) == Some(&id) {
             self.by_remote.remove(&(conn.transport, conn.remote));
         }
-        if let Some(count) = self.per_address.get_mut(&conn.remote.ip()) {
+        let block = block(conn.remote.ip());
+        if let Some(count) = self.per_address.get_mut(&block) {
             *count -= 1;
             if *count == 0 {
-                self.per_address.remove(&conn.remote.ip());
+                self.per_address.remove(&block);
             }
         }
         if close {
@@ -137,6 +139,7 @@ impl Transports {
         let mut broken = false;
         while let Some(frame) = conn.framer.next_frame() {
             self.used.insert(id, now.mono);
+            conn.heard |= frame.is_ok();
             match frame {
                 Ok(Frame::Message(bytes)) => {
                     self.signals.push_back(Signal::Message { flow, bytes });
@@ -155,5 +158,13 @@ impl Transports {
         if broken {
             self.drop_conn(id, true);
         }
+    }
+}
+
+/// What counts as one address: with IPv6 the /64 that a network has at least (RFC 6177).
+fn block(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
     }
 }

@@ -295,7 +295,8 @@ impl Transports {
                 Timer::Connect(id) => self.drop_conn(id, true),
                 Timer::Idle(id) => {
                     let used = self.used.get(&id).copied().unwrap_or_default();
-                    let due = used + defaults::CONN_IDLE;
+                    let patience = self.conns.get(&id).map_or(defaults::CONN_IDLE, Conn::patience);
+                    let due = used + patience;
                     if due > now.mono {
                         self.timers.set(Timer::Idle(id), due);
                     } else {

@@ -108,15 +108,50 @@ fn idle_connections_are_closed_and_keepalives_hold_them() {
     let mut bench = Bench::new(Limits::default());
     let silent = bench.accept("192.0.2.1:1");
     let lively = bench.accept("192.0.2.1:2");
+    bench.data(silent, b"\r\n\r\n");
     for _ in 0..8 {
-        bench.wait(defaults::CONN_IDLE / 4);
         bench.data(lively, b"\r\n\r\n");
+        bench.wait(defaults::CONN_IDLE / 4);
     }
     let outputs = bench.outputs();
     let pongs = outputs.iter().filter(|(_, bytes)| bytes == b"\r\n").count();
-    assert_eq!(pongs, 8);
+    assert_eq!(pongs, 9);
     assert!(outputs.contains(&(Output::Close { id: silent }, vec![])));
     assert_eq!(bench.transports.conns(), 1);
+}
+
+#[test]
+fn who_connects_says_something_soon() {
+    let mut bench = Bench::new(Limits::default());
+    let (silent, slow) = (bench.accept("192.0.2.1:1"), bench.accept("192.0.2.1:2"));
+    bench.data(slow, b"OPTIONS sip:x SIP/2.0\r\n");
+    let to = Destination { transport: Transport::Tcp, remote: at("192.0.2.9:5060") };
+    let Ok(Route::Opening(ours)) = bench.transports.route(bench.now, to) else { panic!() };
+    bench.input(&Input::Connected {
+        conn: ours,
+        local: at("10.0.0.5:40000"),
+        remote: to.remote,
+        room: 1000,
+    });
+    bench.outputs();
+    bench.wait(defaults::FIRST_MESSAGE);
+    let closed = [silent, slow].map(|id| (Output::Close { id }, vec![]));
+    assert_eq!(bench.outputs(), closed);
+    assert_eq!(bench.transports.conns(), 1, "what we opened may wait for us");
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_address() {
+    let limits = Limits { conns_per_address: 2, ..Limits::default() };
+    let mut bench = Bench::new(limits);
+    let first = bench.accept("[2001:db8::1]:1");
+    bench.accept("[2001:db8::2]:1");
+    let third = bench.accept("[2001:db8::ffff:0:0:3]:1");
+    assert_eq!(bench.outputs(), [(Output::Close { id: third }, vec![])]);
+    bench.accept("[2001:db8:0:1::1]:1");
+    bench.input(&Input::Closed { conn: first, reason: CloseReason::Peer });
+    bench.accept("[2001:db8::4]:1");
+    assert!(bench.outputs().is_empty());
 }
 
 #[test]
