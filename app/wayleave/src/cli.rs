@@ -54,7 +54,7 @@ pub enum Color {
 pub enum Command {
     /// A call between two people behind NATs, simulated: the whole story on one machine
     Demo(demo::Args),
-    /// Run the network core: SIP registrar and proxy, and STUN
+    /// Run the network core: SIP registrar and proxy, STUN, and TURN to relay
     Serve(serve::Args),
     /// Add, list and remove accounts, and set their passwords
     User(user::Args),

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::failure::Failure;
+use crate::serve;
 use crate::ui::Ui;
 
 /// What to do with the configuration.
@@ -50,7 +51,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
         }
         Action::Check { source } => {
             let config = source.load()?;
-            config.data_folder()?;
+            serve::check(&config)?;
             ui.event("config", &config);
             ui.say(format!("{} is sound", source.name()));
         }

@@ -117,6 +117,16 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     }
 }
 
+/// Whether a core could start with this configuration, as far as files tell.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    config.data_folder()?;
+    listeners::core_config(config, false)?;
+    if let Some(identity) = identity::read(&config.tls)? {
+        Certificates::new(&identity).map_err(|error| identity::refused(&error))?;
+    }
+    control::set_log(config)
+}
+
 /// Raises the limit of open descriptors, and warns where it stays low.
 fn raise_descriptors(report: &mut Report) {
     match runtime::raise_descriptor_limit() {

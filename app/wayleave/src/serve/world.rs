@@ -268,10 +268,10 @@ fn save(store: &Store, questions: &[Question]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use server::{Answer, Keys, Question, SavedAddress};
-    use store::Store;
-
-    use super::{answers, credentials, hidden_credentials};
+    use super::{
+        Answer, Arc, Event, Future, HashMap, Keys, Owner, Question, SavedAddress, Store, World,
+        answers, credentials, hidden_credentials, mpsc,
+    };
 
     #[test]
     fn keys_of_both_names() {
@@ -293,6 +293,41 @@ mod tests {
             ("a b", "example.org"),
         ] {
             assert_eq!(credentials(&store, user, realm).unwrap(), None, "{user}");
+        }
+    }
+
+    #[test]
+    fn what_finds_a_queue_full_is_dropped_and_counted() {
+        let (events, _heard) = mpsc::channel(2);
+        let (questions, _asked) = mpsc::channel(1);
+        let mut owner = Owner {
+            events,
+            questions,
+            dropped: Arc::default(),
+            plane: None,
+            since: HashMap::new(),
+        };
+        for _ in 0..5 {
+            World::<server::Server>::event(&mut owner, runtime::now(), Event::Drained);
+        }
+        let ask = |owner: &mut Owner| {
+            let question =
+                Question::Credentials { user: "bob".to_owned(), realm: "localhost".to_owned() };
+            Box::pin(World::<server::Server>::answer(owner, question))
+        };
+        let _first = ask(&mut owner);
+        let second = ask(&mut owner);
+        let answer = ready(second);
+        assert_eq!(answer, Some(Answer::Failed));
+        assert_eq!(owner.queues().all(), [("events", 2, 3), ("questions", 1, 1)]);
+    }
+
+    /// What a future has come to that needs to wait for nothing.
+    fn ready<T>(mut future: std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
         }
     }
 

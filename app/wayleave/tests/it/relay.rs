@@ -1,8 +1,11 @@
 //! The relay on real sockets: reload, drain, metrics, health, credentials, certificates.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use machine::{Endpoint, Entropy};
@@ -10,7 +13,7 @@ use stun::long_term::Verdict;
 use stun::{Builder, Class, Credentials, LongTerm, Message, Method, TransactionId};
 use turn::{RelayTransport, TurnBuilder as _};
 
-use crate::program::{Core, PASSWORD, PATIENCE, Process, events, run, stderr};
+use crate::program::{Core, PASSWORD, PATIENCE, Process, events, run, stderr, wayleave};
 use crate::serve::ask;
 
 /// A core with an account, started from a file that a test may write anew.
@@ -263,6 +266,60 @@ fn a_shared_secret_lies_in_a_file() {
     assert_eq!(allocate("4000000001:alice"), 401);
 }
 
+#[test]
+fn the_service_manager_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let told = || {
+        let mut state = [0; 100];
+        let len = manager.recv(&mut state).unwrap();
+        String::from_utf8_lossy(&state[..len]).into_owned()
+    };
+    let serve = ["serve", "--ports", "auto", "--listen", "127.0.0.1"];
+    let mut core = wayleave(&serve, folder.path()).env("NOTIFY_SOCKET", &path).spawn().unwrap();
+    let signal = |signal: &str| {
+        let kill = format!("kill -{signal} {}", core.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    };
+    assert_eq!(told(), "READY=1");
+    signal("HUP");
+    assert_eq!([told(), told()], ["RELOADING=1", "READY=1"]);
+    signal("TERM");
+    assert_eq!(told(), "STOPPING=1");
+    assert!(core.wait().unwrap().success());
+}
+
+#[test]
+fn a_socket_that_was_passed_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    // Held here as well: whoever binds the address anew fails.
+    let passed = listener.try_clone().unwrap();
+    let pass = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    let program = env!("CARGO_BIN_EXE_wayleave");
+    let mut core = Command::new("sh")
+        .args(["-c", pass, program, "--json", "serve", "--ports", "auto", "--listen", &at])
+        .env("XDG_DATA_HOME", folder.path())
+        .stdin(OwnedFd::from(passed))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(core.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("\"ready\""), "{line}");
+    let mut stream = TcpStream::connect(&at).unwrap();
+    stream.write_all(b"\r\n\r\n").unwrap();
+    // The answer to a keepalive (RFC 5626 §4.4.1).
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\r\n");
+    core.kill().unwrap();
+    core.wait().unwrap();
+}
+
 /// The textual encoding of RFC 7468.
 fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -314,6 +371,8 @@ fn tls_is_there_with_a_certificate() {
     let refused = run(&[&listen[..], &config].concat(), folder.path(), "");
     assert_eq!(refused.status.code(), Some(2));
     assert!(events(&refused)[0]["message"].as_str().unwrap().contains("tls.certificate"));
+    let checked = run(&[&["config", "check"], &config[..]].concat(), folder.path(), "");
+    assert_eq!(checked.status.code(), Some(2));
     let half = ["--set", "tls.key=key.pem"];
     let refused = run(&[&listen[..], &half].concat(), folder.path(), "");
     assert_eq!(refused.status.code(), Some(2));

@@ -61,7 +61,7 @@ fn replayed(journal: &[u8], seed: u64) -> Result<usize, ReplayError> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let config = Config {
         listeners: Config::listeners_at(ip, true).to_vec(),
-        ..Config::new("localhost", [])
+        ..Config::new("localhost", [ip])
     };
     replay(journal, &mut Server::new(config, &Entropy::seeded(seed)))
 }
