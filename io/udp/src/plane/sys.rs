@@ -327,19 +327,34 @@ impl<'a> SendBatch<'_, 'a> {
 
     /// Sends the messages from `first` on; says how many went.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, first: usize) -> io::Result<usize> {
+        const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let fd = socket.as_raw_fd();
         let headers = &mut self.sender.headers[first..self.messages];
-        let len = headers.len() as libc::c_uint;
-        // SAFETY: every header points to a name, control messages and pieces of the lengths that it
-        // says; the pieces live for `'a`, and the kernel only reads them.
-        let n = unsafe {
-            libc::sendmmsg(
-                socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                len,
-                (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
-            )
+        let sent = match headers {
+            // One datagram alone: the kernel copies no header and no list of pieces for it.
+            [one] if one.msg_hdr.msg_iovlen == 1 && one.msg_hdr.msg_controllen == 0 => {
+                let header = &one.msg_hdr;
+                let name = header.msg_name.cast_const().cast();
+                // SAFETY: the header points to a name and to a piece of the lengths that it says;
+                // the piece lives for `'a`, and the kernel only reads them.
+                unsafe {
+                    let piece = header.msg_iov.read();
+                    let (base, len) = (piece.iov_base.cast_const(), piece.iov_len);
+                    libc::sendto(fd, base, len, FLAGS, name, header.msg_namelen).min(1) as _
+                }
+            }
+            _ => {
+                let len = headers.len() as libc::c_uint;
+                // SAFETY: every header points to a name, control messages and pieces of the lengths
+                // that it says; the pieces live for `'a`, and the kernel only reads them.
+                unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), len, FLAGS as _) }
+            }
         };
-        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+        match usize::try_from(sent) {
+            // An empty datagram has no bytes.
+            Ok(sent) => Ok(sent.max(1)),
+            Err(_) => Err(io::Error::last_os_error()),
+        }
     }
 }
 
