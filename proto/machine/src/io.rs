@@ -204,8 +204,10 @@ pub enum Output<E, Q> {
         /// The connection.
         conn: Id,
     },
-    /// Stop reading from a connection, or go on: unread bytes make its peer wait. What was read
-    /// before may still come as `Data`.
+    /// Stop reading from a connection, or go on: unread bytes make its peer wait, and the peer's
+    /// orderly end waits behind them. What was read before may still come as `Data`; room and the
+    /// end of a connection that broke are told as ever. Before a connection stands, and while its
+    /// handshake is under way, it is of no effect; `StartTls` reads again.
     Pause {
         /// The connection.
         conn: Id,
@@ -305,11 +307,12 @@ pub enum BindKind {
     /// A UDP socket.
     Udp,
     /// A UDP socket that many clients of a relay send to. A driver with a data plane may spread it
-    /// over several cores and forward what the relay's table says without asking the machine; to any
-    /// other driver it is [`Udp`](Self::Udp).
+    /// over several cores, forward what the relay's table says without asking the machine, and drop
+    /// what is neither of a flow nor a request; to any other driver it is [`Udp`](Self::Udp).
     SharedUdp,
     /// The UDP socket of one relayed address. A driver with a data plane may forward what the
-    /// relay's table says without asking the machine; to any other driver it is [`Udp`](Self::Udp).
+    /// relay's table says without asking the machine, and drop the rest; to any other driver it is
+    /// [`Udp`](Self::Udp).
     RelayUdp,
     /// A TCP listener.
     TcpListener,

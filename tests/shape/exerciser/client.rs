@@ -152,7 +152,8 @@ impl Client {
                 bind(id, BindKind::TcpListener, local, out);
             }
             Step::Back => {
-                out.push(Output::Connect { id, local: None, remote: plan.tcp });
+                // From the listener's own port, as RFC 6062 has it of relayed addresses.
+                out.push(Output::Connect { id, local: self.local, remote: plan.tcp });
             }
             Step::Refused => {
                 // Nobody listens where we just listened.

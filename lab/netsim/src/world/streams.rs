@@ -48,7 +48,8 @@ impl<M: Inhabitant> World<M> {
         };
         let port = match local.map_or(0, |local| local.port()) {
             0 => sockets.ephemeral(free).ok_or(FailKind::OutOfResources)?,
-            port if !free(sockets, port) => return Err(FailKind::AddressInUse),
+            // A port serves many connections, though one to each remote endpoint.
+            port if !free(sockets, port) => return Err(FailKind::AddressNotAvailable),
             port => port,
         };
         Ok(Endpoint::new(source, port))

@@ -134,6 +134,31 @@ fn ports_of_closed_connections_serve_again() {
 }
 
 #[test]
+fn connections_go_out_from_a_listeners_port() {
+    let mut line = Line::new(1, latency());
+    let relayed = "192.0.2.1:5000";
+    line.world.verb(line.a, |talker, _| talker.listen(relayed));
+    for port in 90..95 {
+        line.world.verb(line.b, |talker, _| talker.listen(&format!("0.0.0.0:{port}")));
+    }
+    line.world.run_for(Duration::from_secs(1));
+    for port in 90..95 {
+        let remote = format!("192.0.2.2:{port}");
+        let connect = |talker: &mut Talker, _| talker.connect_from(Some(relayed), &remote);
+        let ours = line.world.verb(line.a, connect);
+        let accepted = told(&mut line.world, line.b, 1.0);
+        assert!(matches!(&accepted[..], [Told::Accepted(_, from)] if from.to_string() == relayed));
+        // To one peer there is one connection from one port.
+        let again = line.world.verb(line.a, connect);
+        let kind = FailKind::AddressNotAvailable;
+        assert_eq!(told(&mut line.world, line.a, 1.0), [Told::Failed(again, kind)]);
+        assert_ne!(ours, again);
+    }
+    line.world.verb(line.b, |talker, _| talker.connect(relayed));
+    assert!(matches!(told(&mut line.world, line.a, 1.0)[..], [Told::Accepted(..)]));
+}
+
+#[test]
 fn a_host_holds_so_many_connections_and_no_more() {
     const PORTS: usize = 8;
     let mut line = Line::new(1, latency());

@@ -71,9 +71,13 @@ impl Talker {
     }
 
     pub(crate) fn connect(&mut self, remote: &str) -> Id {
+        self.connect_from(None, remote)
+    }
+
+    pub(crate) fn connect_from(&mut self, local: Option<&str>, remote: &str) -> Id {
         let id = self.ids.next_id();
-        let remote = remote.parse().unwrap();
-        self.outputs.push(Output::Connect { id, local: None, remote });
+        let (local, remote) = (local.map(|local| local.parse().unwrap()), remote.parse().unwrap());
+        self.outputs.push(Output::Connect { id, local, remote });
         id
     }
 
