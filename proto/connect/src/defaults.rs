@@ -69,8 +69,8 @@ pub const RELEASE_GRACE: Duration = Duration::from_secs(3);
 /// that the client of each gives its server, and some. What is lost then ends with its lifetime.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Slots that checks have before a relay is asked for permissions, and between two such requests: the
-/// direct pairs come first, and the relayed ones that need them are several slots away.
+/// Checks that go out before a relay is asked for permissions, whatever they are: the first may be
+/// through the other side's relay, which needs none of ours.
 pub const CHECKS_BEFORE_PERMISSIONS: u32 = 2;
 
 /// Packets of a relayed address that wait for the relay's permission to send them. They are checks,

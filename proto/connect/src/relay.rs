@@ -342,6 +342,11 @@ impl Relay {
                 || self.channels.values().any(|state| *state == Permission::Wanted))
     }
 
+    /// Whether packets wait for what it wants, or data would be shorter.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.held.is_empty() || self.channels.values().any(|state| *state == Permission::Wanted)
+    }
+
     /// Uses a slot: asks for all permissions that are wanted, or else for one channel.
     pub(crate) fn take_slot(&mut self, context: &Context<'_>) {
         let wanted = self.permissions.iter_mut().filter(|(_, state)| **state == Permission::Wanted);

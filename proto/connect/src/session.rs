@@ -91,8 +91,8 @@ pub(crate) struct Session {
     started: bool,
     gathered: bool,
     failed: bool,
-    /// Checks since the relays' peers had a slot.
-    checks_in_turn: u32,
+    /// Checks since the other side named its addresses.
+    checks_made: u32,
     /// Closed; only its relays still have to be told.
     closing: bool,
     gather_limit: Duration,
@@ -132,7 +132,7 @@ impl Session {
             started: false,
             gathered: false,
             failed: false,
-            checks_in_turn: 0,
+            checks_made: 0,
             closing: false,
             gather_limit: config.gather_limit,
         }
@@ -240,13 +240,13 @@ impl Session {
         if let Some(packet) = self.gatherer.take_slot(now.mono) {
             send_packet(context, &packet);
         } else if !self.ask_for_relay(context) {
-            // Checks, and the permissions that the relayed ones of them will need a little later.
-            let due = self.checks_in_turn >= CHECKS_BEFORE_PERMISSIONS;
-            if due && self.ask_for_peers(context) {
-                self.checks_in_turn = 0;
-            } else if self.ice_mut().is_some_and(|agent| agent.take_slot(now)) {
-                self.checks_in_turn = self.checks_in_turn.saturating_add(1);
-            } else {
+            // Direct pairs come first, then what the others need, then these.
+            let urgent = self.ice().is_some_and(Agent::is_urgent);
+            let early = self.checks_made < CHECKS_BEFORE_PERMISSIONS;
+            let asked = !urgent && !early && self.ask_for_peers(context);
+            if !asked && self.ice_mut().is_some_and(|agent| agent.take_slot(now)) {
+                self.checks_made = self.checks_made.saturating_add(1);
+            } else if !asked {
                 self.ask_for_peers(context);
             }
         }

@@ -440,6 +440,19 @@ impl Agent {
             && self.checklists.is_hungry()
     }
 
+    /// Whether a check waits that is worth more than those through relays: of a direct pair, or a
+    /// triggered one (§6.1.4.1), since the other side has just sent one.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.wants_slot() && self.checklists.is_direct_waiting()
+    }
+
+    /// Whether a component has a pair that works without a relay.
+    #[must_use]
+    pub fn has_direct(&self, stream: usize, component: u16) -> bool {
+        self.checklists.has_direct(stream, component)
+    }
+
     /// Whether every component has its chosen pair.
     #[must_use]
     pub fn is_completed(&self) -> bool {

@@ -123,11 +123,45 @@ impl ChecklistSet {
         self.triggered.iter_mut().for_each(|queue| queue.retain(|queued| *queued != id));
     }
 
+    fn is_triggered(&self) -> bool {
+        self.triggered.iter().any(|queue| !queue.is_empty())
+    }
+
+    /// Whether a direct pair waits for its check, or a triggered check does.
+    pub(crate) fn is_direct_waiting(&self) -> bool {
+        let waits = |pair: &Pair| match pair.state {
+            PairState::Waiting => true,
+            PairState::Frozen => !self.is_foundation_busy(pair),
+            _ => false,
+        };
+        self.is_triggered()
+            || self.pairs.iter().any(|pair| !pair.retired && !pair.relayed && waits(pair))
+    }
+
+    /// Whether nothing is to be learned from an ordinary check of this pair: it goes through a relay,
+    /// and its component has a direct pair that works.
+    ///
+    //= RFC 8445 §8.1.1: the controlling side picks by its own criterion; ours is that a relay is the
+    //= last resort.
+    fn is_needless(&self, pair: &Pair) -> bool {
+        pair.relayed && self.has_direct(pair.stream, pair.component)
+    }
+
+    /// Whether a component has a direct pair that works.
+    pub(crate) fn has_direct(&self, stream: usize, component: u16) -> bool {
+        self.pairs.iter().any(|pair| {
+            (pair.stream, pair.component) == (stream, component)
+                && pair.valid.is_some()
+                && !pair.relayed
+        })
+    }
+
     /// Whether [`take`](Self::take) would give a pair.
     pub(crate) fn is_hungry(&self) -> bool {
-        self.triggered.iter().any(|queue| !queue.is_empty())
+        self.is_triggered()
             || self.pairs.iter().any(|pair| {
                 !pair.retired
+                    && !self.is_needless(pair)
                     && match pair.state {
                         PairState::Waiting => true,
                         PairState::Frozen => !self.is_foundation_busy(pair),
@@ -166,7 +200,7 @@ impl ChecklistSet {
         self.pairs
             .iter()
             .filter(|pair| pair.stream == stream && !pair.retired)
-            .filter(|pair| pair.state == PairState::Waiting)
+            .filter(|pair| pair.state == PairState::Waiting && !self.is_needless(pair))
             .max_by_key(|pair| (!pair.unlikely, pair.priority))
             .map(|pair| pair.id)
     }

@@ -27,6 +27,8 @@ pub(crate) struct Pair {
     pub(crate) remote: usize,
     pub(crate) foundation: (String, String),
     pub(crate) priority: u64,
+    /// It goes through a relay, ours or theirs.
+    pub(crate) relayed: bool,
     /// It goes from a public relay to an address that is not: the relay will most likely refuse, and
     /// could not reach it. Such pairs are checked when nothing else is left to check.
     pub(crate) unlikely: bool,
@@ -115,6 +117,11 @@ pub(crate) fn fits(local: &Candidate, remote: &Candidate) -> bool {
         && local.base.is_ipv4() == remote.endpoint.is_ipv4()
         && is_link_local_v6(local.base.ip()) == is_link_local_v6(remote.endpoint.ip())
         && is_loopback(local.base.ip()) == is_loopback(remote.endpoint.ip())
+}
+
+/// Whether a pair of these goes through a relay.
+pub(crate) fn is_relayed(local: &Candidate, remote: &Candidate) -> bool {
+    [local.kind, remote.kind].contains(&CandidateKind::Relayed)
 }
 
 /// Whether a pair of these is unlikely to work.

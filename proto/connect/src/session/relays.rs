@@ -173,16 +173,9 @@ impl Relays {
     }
 
     /// Begins the end: every server is told.
-    pub(super) fn close(&mut self, context: &Context<'_>, gone: impl Fn(usize, u16) -> bool) {
-        for relay in self.relays.values_mut().filter(|r| gone(r.stream, r.component)) {
-            relay.close(context);
-        }
-    }
-
-    /// Ends the last waits of a session.
-    pub(super) fn close_all(&mut self, context: &mut Context<'_>) {
+    pub(super) fn close(&mut self, context: &mut Context<'_>) {
         self.asking = false;
-        self.close(context, |_, _| true);
+        self.relays.values_mut().for_each(|relay| relay.close(context));
         self.drop_lookups(context);
         self.locators.clear();
         self.timers = Timers::new();
@@ -317,8 +310,16 @@ impl Session {
     }
 
     pub(super) fn relays_want_slot(&self) -> bool {
-        let paced = |relay: &Relay| !relay.is_stream() && relay.wants_slot();
+        let paced = |relay: &Relay| !relay.is_stream() && self.wants_peers(relay);
         self.component_to_ask().is_some() || self.relays.iter().any(paced)
+    }
+
+    /// Whether a relay's permissions or channels are wanted now: not as long as a direct pair works
+    /// and nothing waits for them.
+    fn wants_peers(&self, relay: &Relay) -> bool {
+        let (stream, component) = (relay.stream, relay.component);
+        let direct = self.ice().is_some_and(|agent| agent.has_direct(stream, component));
+        relay.wants_slot() && (!direct || relay.is_urgent())
     }
 
     /// Uses a slot for a new attempt; says whether there was one to make.
@@ -348,8 +349,10 @@ impl Session {
 
     /// Uses a slot for permissions or a channel; says whether any were wanted.
     pub(super) fn ask_for_peers(&mut self, context: &Context<'_>) -> bool {
-        let wanting = self.relays.relays.values_mut().find(|relay| relay.wants_slot());
-        wanting.map(|relay| relay.take_slot(context)).is_some()
+        let relays = self.relays.relays.iter();
+        let wanting = relays.filter(|(_, relay)| self.wants_peers(relay)).map(|(id, _)| *id).next();
+        let relay = wanting.and_then(|id| self.relays.get_mut(id));
+        relay.map(|relay| relay.take_slot(context)).is_some()
     }
 
     /// An input for a name that is none of the components' sockets.

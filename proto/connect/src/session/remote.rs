@@ -61,7 +61,7 @@ impl Session {
         if let Some(plain) = &mut self.plain {
             plain.ways.retain(|(s, c), _| *s != stream || *c <= components);
         }
-        self.close_sockets(context, |s, c| s == stream && c > components);
+        self.close_sockets(|s, c| s == stream && c > components);
     }
 
     fn set_remote_ice(
@@ -93,7 +93,7 @@ impl Session {
             }
         }
         self.relays.want_peers(&self.peers);
-        self.checks_in_turn = 0;
+        self.checks_made = 0;
     }
 
     fn set_remote_plain(&mut self, context: &mut Context<'_>, streams: &[Option<RemoteStream>]) {

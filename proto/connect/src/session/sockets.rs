@@ -68,13 +68,8 @@ impl Session {
         self.find_plain_ways(context);
     }
 
-    /// Closes the sockets that `gone` names.
-    pub(super) fn close_sockets(
-        &mut self,
-        context: &mut Context<'_>,
-        gone: impl Fn(usize, u16) -> bool,
-    ) {
-        self.relays.close(context, &gone);
+    /// Closes the sockets that `gone` names, as soon as no relay needs them.
+    pub(super) fn close_sockets(&mut self, gone: impl Fn(usize, u16) -> bool) {
         let closing: Vec<Id> = self
             .sockets
             .iter()
@@ -114,8 +109,8 @@ impl Session {
     /// Ends the session. Its relays are told, and only what that needs stays for a moment.
     pub(crate) fn close(&mut self, context: &mut Context<'_>) {
         self.closing = true;
-        self.close_sockets(context, |_, _| true);
-        self.relays.close_all(context);
+        self.close_sockets(|_, _| true);
+        self.relays.close(context);
         context.outputs.event(crate::Event::Closed { session: context.id });
     }
 

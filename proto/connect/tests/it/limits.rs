@@ -102,7 +102,7 @@ fn closed_sessions_that_wait_for_their_relays() {
 
 #[test]
 fn addresses_that_a_relay_is_asked_for() {
-    let mut town = town(&plan("symmetric", "open"));
+    let mut town = town(&plan("symmetric", "symmetric"));
     let sessions = town.gather();
     let tap = town.tap(ALICE);
     let mut answer = town.described(BOB, sessions[BOB]);

@@ -520,3 +520,21 @@ fn without_ice_nothing_is_relayed() {
     assert!(connected);
     assert_eq!(town.turn_stats().allocated, 0);
 }
+
+#[test]
+fn multiplexing_gives_the_second_relay_back() {
+    let mut town = town(&plan("symmetric", "symmetric"));
+    town.spec.streams = vec![StreamSpec { components: 2 }];
+    let alice = town.open(ALICE);
+    town.spec.streams = vec![StreamSpec { components: 1 }];
+    let bob = town.open(BOB);
+    town.run(Duration::from_secs(2));
+    assert_eq!(town.turn_stats().allocations, 3);
+    town.exchange([alice, bob], Duration::from_millis(20));
+    assert!(town.settle());
+    town.run(Duration::from_secs(5));
+    let used = [ALICE, BOB].map(|side| town.path(side).unwrap().relay.is_some());
+    let used = used.into_iter().filter(|used| *used).count();
+    assert_eq!(town.turn_stats().allocations, used as u64);
+    talk(&mut town, [alice, bob]);
+}

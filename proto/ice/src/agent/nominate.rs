@@ -6,7 +6,6 @@ use super::{Agent, Event, Phase, Timer, Way};
 use crate::defaults::RENOMINATE;
 use crate::explain::{Reason, Role};
 use crate::pair::{Pair, PairId};
-use crate::{Candidate, CandidateKind};
 
 impl Agent {
     /// A pair works: the owner may send data on it.
@@ -109,26 +108,15 @@ impl Agent {
             };
             let mut better = self.checklists.pairs().iter().filter(better);
             let hope = !complete || better.clone().next().is_some();
-            let direct = !complete || better.any(|pair| !self.is_relayed(pair));
+            let direct = !complete || better.any(|pair| !pair.relayed);
             let since = self.streams.get(stream).and_then(|s| s.component(component)?.valid_since);
             let waited = now.saturating_since(since.unwrap_or(now));
-            let early =
-                direct && self.is_relayed(best) && waited < self.config.relayed_nomination_patience;
+            let early = direct && best.relayed && waited < self.config.relayed_nomination_patience;
             let id = best.id;
             if !hope || (due && !early) {
                 self.nominate(now, id);
             }
         }
-    }
-
-    /// Whether a pair goes through a relay, ours or theirs.
-    fn is_relayed(&self, pair: &Pair) -> bool {
-        let relayed = |candidate: Option<&Candidate>| {
-            candidate.is_some_and(|candidate| candidate.kind == CandidateKind::Relayed)
-        };
-        self.streams.get(pair.stream).is_some_and(|stream| {
-            relayed(stream.local.get(pair.local)) || relayed(stream.remote.get(pair.remote))
-        })
     }
 
     /// Whether a component has no chosen pair, nor one that is being nominated.
@@ -214,7 +202,7 @@ impl Agent {
 
     fn reason(&self, stream: usize, component: u16) -> Reason {
         let this = self.streams.get(stream);
-        let has = |candidates: Option<&Vec<Candidate>>| {
+        let has = |candidates: Option<&Vec<crate::Candidate>>| {
             candidates.is_some_and(|list| list.iter().any(|c| c.component == component))
         };
         let paired =

@@ -221,6 +221,7 @@ impl Agent {
             remote,
             foundation: (ours.foundation.clone(), theirs.foundation.clone()),
             priority: pair::priority(self.role, ours.priority, theirs.priority),
+            relayed: pair::is_relayed(ours, theirs),
             unlikely: pair::is_unlikely(ours, theirs),
             state: PairState::Frozen,
             retired: this.component(ours.component)?.selected.is_some(),
@@ -275,6 +276,7 @@ impl Agent {
             if let Some(ours) = stream.local.get(pair.local) {
                 pair.foundation = (ours.foundation.clone(), theirs.foundation.clone());
                 pair.priority = pair::priority(role, ours.priority, theirs.priority);
+                pair.relayed = pair::is_relayed(ours, theirs);
             }
             if let Some(valid) = &mut pair.valid
                 && let Some(seen) = stream.local.get(valid.local)
