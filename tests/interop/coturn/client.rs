@@ -41,9 +41,12 @@ pub(super) enum Kind {
     Tcp,
     /// Datagrams, before and after a move to another port.
     Mobile,
+    /// Datagrams, from an allocation with an address of each family.
+    Both,
 }
 
-const KINDS: [(Kind, &str); 3] = [(Kind::Udp, "udp"), (Kind::Tcp, "tcp"), (Kind::Mobile, "mobile")];
+const KINDS: [(Kind, &str); 4] =
+    [(Kind::Udp, "udp"), (Kind::Tcp, "tcp"), (Kind::Mobile, "mobile"), (Kind::Both, "both")];
 
 const TRANSPORTS: [(Transport, &str); 3] =
     [(Transport::Udp, "udp"), (Transport::Tcp, "tcp"), (Transport::Tls, "tls")];
@@ -99,7 +102,11 @@ impl Task {
         Config {
             servers: vec![server],
             credentials: Some(stun::Credentials::new(user, password).expect("a short name")),
-            families: if self.peer.is_ipv6() { Families::V6 } else { Families::V4 },
+            families: match self.kind {
+                Kind::Both => Families::Both,
+                _ if self.peer.is_ipv6() => Families::V6,
+                _ => Families::V4,
+            },
             relay: if self.kind == Kind::Tcp { RelayTransport::Tcp } else { RelayTransport::Udp },
             mobility: self.kind == Kind::Mobile,
             ..Config::default()
@@ -266,14 +273,15 @@ fn echo(mut connection: &TcpStream) {
     {}
 }
 
-async fn relay_datagrams(mut session: Session, mobile: bool) {
+async fn relay_datagrams(mut session: Session, kind: Kind) {
     let allocation = session.allocation().await;
-    assert_eq!(allocation.mobile, mobile);
+    assert_eq!(allocation.mobile, kind == Kind::Mobile);
+    assert_eq!(allocation.relayed.len(), if kind == Kind::Both { 2 } else { 1 });
     session.permit().await;
     session.echo(false).await;
     session.bind().await;
     session.echo(true).await;
-    if mobile {
+    if kind == Kind::Mobile {
         session.verb(|client, now| client.move_to(now, None, None)).await.expect("a mobile one");
         let (event, _) = session.event().await;
         assert!(matches!(event, Event::Moved { .. }), "{event:?}");
@@ -317,7 +325,7 @@ fn the_child() {
     let task = Task::from_text(&text).expect("a task");
     let peer = match task.kind {
         Kind::Tcp => echo_connections(task.peer),
-        Kind::Udp | Kind::Mobile => echo_datagrams(task.peer),
+        Kind::Udp | Kind::Mobile | Kind::Both => echo_datagrams(task.peer),
     };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio");
     tokio.block_on(async {
@@ -335,7 +343,7 @@ fn the_child() {
         let session = Session { client: running.handle(), events, peer: peer.into() };
         match task.kind {
             Kind::Tcp => relay_connections(session).await,
-            Kind::Udp | Kind::Mobile => relay_datagrams(session, task.kind == Kind::Mobile).await,
+            kind => relay_datagrams(session, kind).await,
         }
     });
     println!("all came back");

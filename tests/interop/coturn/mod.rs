@@ -93,6 +93,9 @@ fn ipv6() {
     // Each version to the other.
     net.run(Transport::Udp, false, Kind::Udp, true);
     net.run(Transport::Udp, true, Kind::Udp, false);
+    // Both from one allocation.
+    net.run(Transport::Udp, false, Kind::Both, true);
+    net.run(Transport::Udp, false, Kind::Both, false);
 }
 
 #[test]

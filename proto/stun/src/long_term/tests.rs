@@ -193,3 +193,17 @@ fn a_user_name_has_a_limit() {
     let longer = Credentials::new(&(name + "a"), "x").map(|_| ());
     assert_eq!(longer, Err(Error::UsernameTooLong));
 }
+
+#[test]
+fn answers_that_cross_count_as_one_challenge() {
+    let (mut auth, mut server) = (client(), Server::new(true));
+    assert_eq!(exchange(&mut auth, &server), Verdict::Retry);
+    assert_eq!(exchange(&mut auth, &server), Verdict::Accept);
+    // Many requests are on their way when the nonce goes stale.
+    let request = request(&auth);
+    server.nonce = [&server.features.prefix()[..], b"nonce-2"].concat();
+    for _ in 0..3 * MAX_CHALLENGES {
+        assert_eq!(judge(&mut auth, &request, &server.answer(&request)), Verdict::Retry);
+    }
+    assert_eq!(exchange(&mut auth, &server), Verdict::Accept);
+}

@@ -123,6 +123,9 @@ impl Wishes {
                     }
                     Families::Both if even_port.is_none() && udp => {
                         request.additional_address_family(Family::V6);
+                        // Coturn 4.6 knows it by the number that it had in a draft.
+                        let draft = AttributeType::ADDITIONAL_ADDRESS_FAMILY_DRAFT;
+                        request.attribute(draft, &[Family::V6.value(), 0, 0, 0]);
                     }
                     Families::Both => {}
                 }
