@@ -26,10 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return relay(server.parse()?, user, password, peer.parse()?, None);
     }
     // A server of our own, which may relay to loopback, and a peer that answers.
-    let mut config = server::Config::default();
-    config.allow_peers = vec!["127.0.0.0/8".parse()?];
     let local = "127.0.0.1:3478".parse()?;
-    config.listeners = vec![Listener { transport: Transport::Udp, local }];
+    let config = server::Config {
+        allow_peers: vec!["127.0.0.0/8".parse()?],
+        listeners: vec![Listener { transport: Transport::Udp, local }],
+        ..server::Config::default()
+    };
     let server = server::Server::new(config, Ids::new(1), &entropy()?);
     let peer = UdpSocket::bind("127.0.0.1:0")?;
     let address = peer.local_addr()?.into();

@@ -12,7 +12,6 @@ use turn::client::{Cause, Config, Event, SendError, Server};
 use turn::{
     ChannelData, ChannelNumber, Family, IcmpError, RelayTransport, TurnBuilder, TurnMessage,
 };
-use wayleave_turn as turn;
 
 use super::client_script::{Port, Reply, Rig, config, endpoint, peer, relayed, server};
 

@@ -7,7 +7,6 @@ use stun::long_term::Refusal;
 use stun::{AttributeType, Method};
 use turn::client::{Cause, Config, Event, Failure, Families, SendError, Server};
 use turn::{Family, RelayTransport, TurnMessage};
-use wayleave_turn as turn;
 
 use super::client_script::{Port, Reply, Rig, config, endpoint, peer, relayed, server};
 

@@ -14,7 +14,6 @@ use stun::{
 };
 use turn::client::{Client, Config, Event, Server};
 use turn::{ChannelData, Family, Frame, Framer, TurnBuilder, TurnMessage};
-use wayleave_turn as turn;
 
 pub(crate) const REALM: &str = "example.org";
 pub(crate) const TICKET: &[u8] = b"ticket";

@@ -6,7 +6,6 @@ use machine::{Endpoint, Icmp, Instant, Transport};
 use netsim::{Direction, FirewallSpec, Link, NodeId, Preset};
 use turn::client::{Cause, Config, Event, Families};
 use turn::{Family, RelayTransport};
-use wayleave_turn as turn;
 
 use super::client_world::{Net, SECOND, SERVER, Told, client_config, peer, server, server_config};
 

@@ -10,7 +10,6 @@ use netsim::{Certificate, Happening, Link, NodeId, World};
 use stun::{Credentials, integrity};
 use turn::client::{self, Client};
 use turn::server::{Answer, Keys, Listener, Question, Server, User};
-use wayleave_turn as turn;
 
 pub(crate) const REALM: &str = "example.org";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

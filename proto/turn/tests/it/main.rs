@@ -1,5 +1,7 @@
 //! The server and the client in the simulated internet.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 extern crate wayleave_turn as turn;
 
 mod client_life;
