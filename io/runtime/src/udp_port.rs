@@ -76,7 +76,7 @@ impl UdpPort {
             match self.socket.owner().try_io(Interest::READABLE, receive) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 // It was about something sent: what was received is still there.
-                Err(_) if self.collect() => {}
+                Err(_) if self.collect(None) => {}
                 result => return Poll::Ready(result),
             }
         }
@@ -102,11 +102,15 @@ impl UdpPort {
     }
 
     /// Takes the errors that the kernel holds, of which the first failed a send or a receive that
-    /// had nothing to do with it; says whether there were any.
-    fn collect(&mut self) -> bool {
+    /// had nothing to do with it; says whether there were any. Of what was just sent `to` somewhere
+    /// and is too big the kernel tells no port.
+    fn collect(&mut self, to: Option<Endpoint>) -> bool {
         let mut any = false;
-        while let Ok(unreachable) = self.socket.unreachable() {
+        while let Ok(mut unreachable) = self.socket.unreachable() {
             any = true;
+            if let Some(to) = to.filter(|to| unreachable.remote == to.with_port(0)) {
+                unreachable.remote = to;
+            }
             if self.unreachable.len() < MAX_UNREACHABLE {
                 self.unreachable.push_back(unreachable);
             }
@@ -137,7 +141,9 @@ impl UdpPort {
         self.socket.keep_whole(dont_fragment)?;
         match self.socket.send(transmit) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-            Err(error) if self.collect() && !is_too_big(&error) => self.socket.send(transmit),
+            Err(error) if self.collect(Some(transmit.remote)) && !is_too_big(&error) => {
+                self.socket.send(transmit)
+            }
             result => result,
         }
     }

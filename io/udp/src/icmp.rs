@@ -11,7 +11,8 @@ use crate::Socket;
 /// An ICMP error that came back, or an error of our own about the path's MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable {
-    /// Where the datagram was sent.
+    /// Where the datagram was sent; without a port (0) if our own kernel refused it, which failed
+    /// the send.
     pub remote: Endpoint,
     /// What came of it.
     pub icmp: Icmp,
@@ -71,12 +72,17 @@ mod imp {
         let fd = socket.as_fd().as_raw_fd();
         let message = recvmsg::<SockaddrStorage>(fd, &mut nothing, Some(&mut control), flags)?;
         let Some(remote) = message.address.as_ref().and_then(endpoint) else { return Ok(None) };
-        let icmp = message.cmsgs()?.find_map(|message| match message {
+        let error = message.cmsgs()?.find_map(|message| match message {
             ControlMessageOwned::Ipv4RecvErr(error, _)
-            | ControlMessageOwned::Ipv6RecvErr(error, _) => icmp(&error),
+            | ControlMessageOwned::Ipv6RecvErr(error, _) => Some(error),
             _ => None,
         });
-        Ok(icmp.map(|icmp| Unreachable { remote, icmp }))
+        Ok(error.and_then(|error| {
+            // The kernel tells the port with IPv6 alone.
+            let ours = error.ee_origin == libc::SO_EE_ORIGIN_LOCAL;
+            let remote = if ours { remote.with_port(0) } else { remote };
+            Some(Unreachable { remote, icmp: icmp(&error)? })
+        }))
     }
 
     fn endpoint(address: &SockaddrStorage) -> Option<Endpoint> {

@@ -8,6 +8,8 @@ mod clock;
 mod dns;
 #[cfg(unix)]
 mod inherited;
+#[cfg(target_os = "linux")]
+mod narrow;
 mod paused;
 mod plane;
 mod probe;
