@@ -310,22 +310,19 @@ mod tests {
         for _ in 0..5 {
             World::<server::Server>::event(&mut owner, runtime::now(), Event::Drained);
         }
-        let ask = |owner: &mut Owner| {
-            let question =
-                Question::Credentials { user: "bob".to_owned(), realm: "localhost".to_owned() };
-            Box::pin(World::<server::Server>::answer(owner, question))
-        };
-        let _first = ask(&mut owner);
-        let second = ask(&mut owner);
-        let answer = ready(second);
-        assert_eq!(answer, Some(Answer::Failed));
+        let question =
+            Question::Credentials { user: "bob".to_owned(), realm: "localhost".to_owned() };
+        let first = World::<server::Server>::answer(&mut owner, question.clone());
+        assert_eq!(ready(first), None);
+        let second = World::<server::Server>::answer(&mut owner, question);
+        assert_eq!(ready(second), Some(Answer::Failed));
         assert_eq!(owner.queues().all(), [("events", 2, 3), ("questions", 1, 1)]);
     }
 
-    /// What a future has come to that needs to wait for nothing.
-    fn ready<T>(mut future: std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+    /// What a future comes to that waits for nothing.
+    fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match future.as_mut().poll(&mut context) {
+        match std::pin::pin!(future).poll(&mut context) {
             std::task::Poll::Ready(value) => Some(value),
             std::task::Poll::Pending => None,
         }
