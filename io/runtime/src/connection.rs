@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use crate::defaults::WRITE_BUFFER_LEN;
+use crate::defaults::{KEPT_BUFFER_LEN, WRITE_BUFFER_LEN};
 
 /// What an accepted connection holds as long as it is open, and for others to count.
 pub(crate) type Permit = Option<Arc<()>>;
@@ -114,6 +114,9 @@ impl Connection {
             }
             self.flushing = true;
         }
+        if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER_LEN {
+            self.out = VecDeque::new();
+        }
         if self.flushing && self.stream.pinned().poll_flush(cx)?.is_ready() {
             self.flushing = false;
         }
@@ -185,5 +188,36 @@ impl Stream {
             Self::Tls(tls) => tls,
         };
         Pin::new(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::Connection;
+    use crate::defaults::{KEPT_BUFFER_LEN, WRITE_BUFFER_LEN};
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut peer = listener.accept().await.unwrap().0;
+        let mut connection = Connection::new(stream, None);
+        for len in [WRITE_BUFFER_LEN, 100] {
+            connection.write(&vec![7; len]);
+            let written = poll_fn(|cx| match connection.poll_write(cx).unwrap() {
+                Some(WRITE_BUFFER_LEN) => Poll::Ready(()),
+                _ => Poll::Pending,
+            });
+            let mut read = vec![0; len];
+            let (_, read) = tokio::join!(written, peer.read_exact(&mut read));
+            assert_eq!(read.unwrap(), len);
+            assert!(connection.out.capacity() <= KEPT_BUFFER_LEN);
+        }
     }
 }

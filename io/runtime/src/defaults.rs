@@ -6,6 +6,10 @@ use std::time::Duration;
 /// for a few SIP messages or XMPP stanzas of the largest size taken.
 pub const WRITE_BUFFER_LEN: usize = 256 * 1024;
 
+/// Bytes of memory that an empty write buffer keeps. A burst needs more; thousands of connections
+/// that had one should not hold it.
+pub const KEPT_BUFFER_LEN: usize = 4 * 1024;
+
 /// Bytes read from one connection before the next resource has its turn.
 pub const READ_LEN: usize = 64 * 1024;
 

@@ -333,7 +333,7 @@ where
             None => UdpPort::bind(local, interface)?,
         };
         let local = port.local();
-        Ok((Resource::Udp(port), local))
+        Ok((Resource::Udp(Box::new(port)), local))
     }
 
     fn listen(

@@ -23,7 +23,7 @@ pub(crate) struct Slot<A> {
 
 /// One socket, connection, look-up or question.
 pub(crate) enum Resource<A> {
-    Udp(UdpPort),
+    Udp(Box<UdpPort>),
     /// A socket of the data plane.
     Planed,
     Listener(TcpListener),
