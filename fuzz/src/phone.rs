@@ -52,7 +52,7 @@ impl World {
             display_name: String::new(),
             password: "swordfish".into(),
             server: Some(Server { host: "198.51.100.10".to_owned(), port: None }),
-            transport: Transport::Udp,
+            transport: Some(Transport::Udp),
         };
         let config = Config { accounts: vec![account], ..Config::default() };
         let mut world = Self {

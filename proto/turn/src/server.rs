@@ -29,6 +29,7 @@ mod bind;
 mod control;
 mod count;
 mod data;
+mod gate;
 mod keyring;
 mod listen;
 mod mobility;

@@ -166,7 +166,9 @@ impl Server {
         let account = request.proof.identity.keys.account();
         let address = holder(request.origin.remote.ip());
         //= RFC 8656 §7.2: a quota for each user, so that none takes all ports: 486.
-        if self.by_account.of(&account.to_owned()) >= limits.allocations_per_user
+        // A reserved port counts as well, until it is an allocation's.
+        let counted = self.by_account.of(account).saturating_sub(usize::from(wish.token.is_some()));
+        if counted >= limits.allocations_per_user
             || self.by_address.of(&address) >= limits.allocations_per_address
         {
             return Err(Refusal::Quota);

@@ -130,6 +130,7 @@ impl Server {
             Some(Socket::Relayed(flow)) => self.relayed_failed(now, flow, id, &kind),
             Some(Socket::Reserved(token)) => {
                 if let Some(reservation) = self.reservations.remove(&token) {
+                    self.by_account.remove(&reservation.account);
                     self.rest(now, &reservation.held);
                 }
             }
@@ -176,6 +177,7 @@ impl Server {
     //= RFC 8656 §7.2: the next higher port is kept for at least 30 seconds for who shows the token.
     pub(super) fn reserve(&mut self, now: Now, held: Held, account: String) -> [u8; 8] {
         let token = self.entropy.bytes();
+        self.by_account.add(account.clone());
         self.sockets.insert(held.socket, Socket::Reserved(token));
         self.reservations.insert(token, Reservation { account, held });
         self.timers.set(Timer::Reservation(token), now.mono + RESERVATION_LIFETIME);
@@ -185,9 +187,10 @@ impl Server {
     /// Gives a reserved port to an allocation.
     pub(super) fn redeem(&mut self, now: Now, id: FlowId, token: [u8; 8]) {
         self.timers.cancel(&Timer::Reservation(token));
-        let Some(Reservation { held, .. }) = self.reservations.remove(&token) else {
+        let Some(Reservation { held, account }) = self.reservations.remove(&token) else {
             return self.cannot_allocate(now, id);
         };
+        self.by_account.remove(&account);
         self.sockets.insert(held.socket, Socket::Relayed(id));
         if let Some(allocation) = self.allocations.get_mut(&id) {
             allocation.held[0] = Some(held);
@@ -197,6 +200,7 @@ impl Server {
 
     pub(super) fn reservation_due(&mut self, now: Now, token: [u8; 8]) {
         if let Some(reservation) = self.reservations.remove(&token) {
+            self.by_account.remove(&reservation.account);
             self.let_go(now, &reservation.held);
         }
     }
@@ -262,7 +266,7 @@ impl Server {
         if self.clients.get(&origin.client) == Some(&id) {
             self.clients.remove(&origin.client);
         }
-        self.by_account.remove(&allocation.identity.keys.account().to_owned());
+        self.by_account.remove(allocation.identity.keys.account());
         self.by_address.remove(&holder(origin.remote.ip()));
         self.forget_mobility(id, allocation.mobility.as_deref());
         if allocation.flow.is_some() && !allocation.is_tcp() && !allocation.adrift {

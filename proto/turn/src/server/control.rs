@@ -37,6 +37,8 @@ pub(super) enum Timer {
     Conn(Id),
     /// A peer's connection has not come about, or was not bound.
     Peer(Id),
+    /// A spliced connection may carry more.
+    Pace(Id),
 }
 
 /// The TURN server.
@@ -87,6 +89,8 @@ pub struct Server {
     pub(super) tcp_relayed: BTreeMap<Endpoint, Endpoint>,
     pub(super) tcp_locals: BTreeMap<Endpoint, Endpoint>,
     pub(super) draining: bool,
+    /// Whether it was told that the last allocation has ended.
+    drained: bool,
 }
 
 impl Server {
@@ -131,6 +135,7 @@ impl Server {
             tcp_relayed: BTreeMap::new(),
             tcp_locals: BTreeMap::new(),
             draining: false,
+            drained: false,
             config,
         };
         for listener in server.config.listeners.clone() {
@@ -163,6 +168,7 @@ impl Server {
     /// Replaces the secrets of time-limited credentials; several, so that they can be rotated.
     pub fn set_shared_secrets(&mut self, secrets: Vec<Secret>) {
         self.config.secrets = secrets;
+        self.nonces.set(features(&self.config), self.config.limits.nonce_lifetime);
     }
 
     /// Takes no new allocations: clients are sent to [`Config::alternates`], or away. Those that
@@ -195,7 +201,8 @@ impl Server {
 
     /// Says that the last allocation has ended, if it has.
     pub(super) fn check_drained(&mut self) {
-        if self.draining && self.allocations.is_empty() {
+        if self.draining && !self.drained && self.allocations.is_empty() {
+            self.drained = true;
             self.outputs.event(Event::Drained);
         }
     }
@@ -223,6 +230,7 @@ impl Server {
             Timer::Move(id) => self.move_due(now, id),
             Timer::Conn(conn) => self.conn_due(now, conn),
             Timer::Peer(conn) => self.peer_due(now, conn),
+            Timer::Pace(conn) => self.pace_due(conn),
         }
     }
 }
@@ -282,9 +290,10 @@ impl Machine for Server {
 }
 
 /// What nonces announce.
-const fn features(config: &Config) -> SecurityFeatures {
+fn features(config: &Config) -> SecurityFeatures {
     SecurityFeatures {
         password_algorithms: !config.algorithms.is_empty(),
-        username_anonymity: config.anonymity,
+        // The names of time-limited credentials stand in no table in which a hash could be found.
+        username_anonymity: config.anonymity && config.secrets.is_empty(),
     }
 }

@@ -1,5 +1,6 @@
 //! How many of something each of many has.
 
+use std::borrow::Borrow;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -15,7 +16,10 @@ impl<K: Hash + Eq> Counts<K> {
     }
 
     /// How many `key` has.
-    pub(super) fn of(&self, key: &K) -> usize {
+    pub(super) fn of<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> usize
+    where
+        K: Borrow<Q>,
+    {
         self.0.get(key).copied().unwrap_or_default()
     }
 
@@ -30,7 +34,10 @@ impl<K: Hash + Eq> Counts<K> {
     }
 
     /// One less.
-    pub(super) fn remove(&mut self, key: &K) {
+    pub(super) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
         match self.0.get_mut(key) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {

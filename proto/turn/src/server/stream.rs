@@ -8,6 +8,7 @@ use super::bind::Socket;
 use super::control::Timer;
 use super::count::holder;
 use super::defaults::{IDLE_CONNECTION, SPLICE_MAX_BYTES, UNPROVEN_FRAME_BYTES};
+use super::gate::Gate;
 use super::origin::Origin;
 use super::{Refusal, Release, Server};
 use crate::ChannelData;
@@ -24,8 +25,8 @@ pub(super) struct Conn {
     pub(super) remote: Endpoint,
     pub(super) outbox: Outbox,
     pub(super) role: Role,
-    /// Whether we read no more, since what it carries is not taken.
-    pub(super) paused: bool,
+    /// Whether it is read, once it carries a peer's bytes.
+    pub(super) gate: Gate,
     framer: Framer,
 }
 
@@ -80,7 +81,8 @@ impl Server {
         let outbox = Outbox::new(conn, room, SPLICE_MAX_BYTES);
         let framer = Framer::new(MAX_FRAME_BYTES);
         let role = Role::Control;
-        self.conns.insert(conn, Conn { transport, remote, outbox, role, paused: false, framer });
+        self.conns
+            .insert(conn, Conn { transport, remote, outbox, role, gate: Gate::default(), framer });
         if transport == Transport::Tls {
             let alpn = vec![ALPN.to_vec()];
             self.outputs.push(Output::StartTls { conn, role: TlsRole::Server, alpn });
@@ -166,6 +168,7 @@ impl Server {
         let Some(conn) = self.conns.remove(&id) else { return self.peer_closed(now, id) };
         self.conns_by_address.remove(&holder(conn.remote.ip()));
         self.timers.cancel(&Timer::Conn(id));
+        self.timers.cancel(&Timer::Pace(id));
         match conn.role {
             Role::Control => self.client_gone(now, Client::Stream { conn: id }),
             Role::Data(peer) => self.let_peer_go(now, peer),
@@ -176,11 +179,17 @@ impl Server {
     /// A client's connection closed, and with it what it had.
     fn client_gone(&mut self, now: Now, client: Client) {
         let Some(&id) = self.clients.get(&client) else { return };
-        let moves = self.allocations.get(&id).is_some_and(|found| found.origin.client != client);
-        if moves {
-            self.move_due(now, id);
-        } else if !self.set_adrift(id) {
-            self.release(now, id, Release::Disconnected);
+        let Some(allocation) = self.allocations.get(&id) else { return };
+        let next = allocation.mobility.as_ref().and_then(|mobility| mobility.next);
+        match next {
+            // It had not confirmed that it moves here.
+            _ if allocation.origin.client != client => self.move_due(now, id),
+            // It moves elsewhere, and here is nobody to serve any more.
+            Some(next) => {
+                self.confirm_move(now, next.client);
+            }
+            None if self.set_adrift(id) => {}
+            None => self.release(now, id, Release::Disconnected),
         }
     }
 

@@ -16,6 +16,7 @@ use super::defaults::{
     CONNECT_TIMEOUT, LINGER, PEER_CONNECTIONS, SPLICE_MAX_BYTES, SPLICE_PAUSE_BYTES,
     UNBOUND_LIFETIME,
 };
+use super::gate::{Gate, Meter};
 use super::proof::{Pending, Request};
 use super::stream::Role;
 use super::{Refusal, Server};
@@ -25,6 +26,8 @@ use crate::{Family, TurnBuilder, TurnMessage};
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     by_address: BTreeMap<Endpoint, Id>,
+    /// What goes to peers, and what comes from them.
+    meters: [Meter; 2],
 }
 
 /// A connection to or from a peer.
@@ -38,8 +41,7 @@ pub(super) struct Peer {
     outbox: Outbox,
     /// What it sent before a connection of the client's was bound to it.
     early: Vec<u8>,
-    /// Whether we read no more from it.
-    paused: bool,
+    gate: Gate,
 }
 
 #[derive(Debug)]
@@ -128,8 +130,8 @@ impl Server {
             peers.by_address.insert(remote, conn);
         }
         let outbox = Outbox::new(conn, room, SPLICE_MAX_BYTES);
-        let (early, paused) = (Vec::new(), false);
-        let peer = Peer { allocation: id, remote, number, state, outbox, early, paused };
+        let (early, gate) = (Vec::new(), Gate::default());
+        let peer = Peer { allocation: id, remote, number, state, outbox, early, gate };
         self.peer_conns.insert(conn, peer);
     }
 
@@ -153,7 +155,7 @@ impl Server {
     //= RFC 6062 §5.2, §5.3: 30 seconds for the ConnectionBind; then the connection is closed.
     fn hold_back(&mut self, now: Now, conn: Id) {
         if let Some(peer) = self.peer_conns.get_mut(&conn) {
-            peer.paused = true;
+            peer.gate = Gate::SHUT;
         }
         self.outputs.push(Output::Pause { conn, paused: true });
         self.timers.set(Timer::Peer(conn), now.mono + UNBOUND_LIFETIME);
@@ -272,10 +274,11 @@ impl Server {
         if client.outbox.send(bytes, &mut self.outputs).is_err() {
             return self.cut_off(now, conn);
         }
-        if client.outbox.waiting() > SPLICE_PAUSE_BYTES && !peer.paused {
-            peer.paused = true;
-            self.outputs.push(Output::Pause { conn: peer_id, paused: true });
+        if client.outbox.waiting() > SPLICE_PAUSE_BYTES {
+            let told = peer.gate.set_full(true);
+            self.tell(peer_id, told);
         }
+        self.pace(now, peer_id, peer_id, 1, bytes.len());
     }
 
     pub(super) fn pour_to_peer(&mut self, now: Now, conn: Id, peer_id: Id, bytes: &[u8]) {
@@ -285,20 +288,53 @@ impl Server {
         if peer.outbox.send(bytes, &mut self.outputs).is_err() {
             return self.cut_peer_off(now, peer_id);
         }
-        if peer.outbox.waiting() > SPLICE_PAUSE_BYTES && !client.paused {
-            client.paused = true;
-            self.outputs.push(Output::Pause { conn, paused: true });
+        if peer.outbox.waiting() > SPLICE_PAUSE_BYTES {
+            let told = client.gate.set_full(true);
+            self.tell(conn, told);
         }
+        self.pace(now, peer_id, conn, 0, bytes.len());
+    }
+
+    /// Tells the driver whether to read from a connection, if that has changed.
+    fn tell(&mut self, conn: Id, told: Option<bool>) {
+        if let Some(paused) = told {
+            self.outputs.push(Output::Pause { conn, paused });
+        }
+    }
+
+    /// Counts what `source` sent one way; it is not read while its allocation has had too much.
+    fn pace(&mut self, now: Now, peer: Id, source: Id, way: usize, bytes: usize) {
+        let Some(rate) = self.config.limits.bytes_per_second else { return };
+        let id = self.peer_conns.get(&peer).map(|peer| peer.allocation);
+        let allocation = id.and_then(|id| self.allocations.get_mut(&id));
+        let Some(peers) = allocation.and_then(|found| found.tcp.as_mut()) else { return };
+        let meter = peers.meters.get_mut(way);
+        let Some(until) = meter.and_then(|meter| meter.count(now.mono, bytes, rate)) else {
+            return;
+        };
+        self.set_fast(source, true);
+        self.timers.set(Timer::Pace(source), until);
+    }
+
+    fn set_fast(&mut self, conn: Id, fast: bool) {
+        let client = self.conns.get_mut(&conn).map(|client| &mut client.gate);
+        let gate = client.or(self.peer_conns.get_mut(&conn).map(|peer| &mut peer.gate));
+        let told = gate.and_then(|gate| gate.set_fast(fast));
+        self.tell(conn, told);
+    }
+
+    /// A connection may carry more.
+    pub(super) fn pace_due(&mut self, conn: Id) {
+        self.set_fast(conn, false);
     }
 
     /// Reads from a peer again, if no more than this waits for its client.
     pub(super) fn resume_peer(&mut self, id: Id, waiting: usize) {
         if let Some(peer) = self.peer_conns.get_mut(&id)
-            && peer.paused
             && waiting <= SPLICE_PAUSE_BYTES / 2
         {
-            peer.paused = false;
-            self.outputs.push(Output::Pause { conn: id, paused: false });
+            let told = peer.gate.set_full(false);
+            self.tell(id, told);
         }
     }
 
@@ -310,11 +346,10 @@ impl Server {
         match peer.state {
             State::Bound(conn) => {
                 if let Some(client) = self.conns.get_mut(&conn)
-                    && client.paused
                     && waiting <= SPLICE_PAUSE_BYTES / 2
                 {
-                    client.paused = false;
-                    self.outputs.push(Output::Pause { conn, paused: false });
+                    let told = client.gate.set_full(false);
+                    self.tell(conn, told);
                 }
             }
             State::Closing if waiting == 0 => self.cut_peer_off(now, id),
@@ -342,6 +377,7 @@ impl Server {
     pub(super) fn peer_closed(&mut self, now: Now, id: Id) {
         let Some(peer) = self.peer_conns.remove(&id) else { return };
         self.timers.cancel(&Timer::Peer(id));
+        self.timers.cancel(&Timer::Pace(id));
         self.peer_numbers.remove(&peer.number);
         let allocation = self.allocations.get_mut(&peer.allocation);
         if let Some(peers) = allocation.and_then(|allocation| allocation.tcp.as_mut())

@@ -269,6 +269,29 @@ fn a_reserved_port_is_not_kept_for_ever() {
 }
 
 #[test]
+fn reserved_ports_count_as_allocations() {
+    let mut config = config();
+    config.limits.allocations_per_user = 2;
+    let mut rig = Rig::with(config);
+    let mut alice = Client::alice(&mut rig);
+    let reply = alice.allocate_with(&mut rig, |b| {
+        b.even_port(true);
+    });
+    let token = reply.message().reservation_token().unwrap();
+    let mut second = Client::udp("198.51.100.1:4001", "alice");
+    second.greet(&mut rig);
+    assert_eq!(second.allocate_with(&mut rig, |_| {}).code(), 486);
+    let reply = second.allocate_with(&mut rig, |b| {
+        b.reservation_token(token);
+    });
+    assert_eq!(reply.code(), 200);
+    alice.refresh(&mut rig, 0);
+    second.refresh(&mut rig, 0);
+    alice.allocate(&mut rig);
+    second.allocate(&mut rig);
+}
+
+#[test]
 fn one_of_a_pair_fails_and_another_pair_is_taken() {
     for faults in [vec![FailKind::AddressInUse], vec![]] {
         let mut rig = Rig::new();

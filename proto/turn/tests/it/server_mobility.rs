@@ -194,3 +194,19 @@ fn who_never_comes_back_is_forgotten() {
     rig.pass(Duration::from_secs(600));
     assert_eq!((rig.server.get().allocations(), rig.bound.len()), (0, 3));
 }
+
+#[test]
+fn a_connection_lost_during_the_move_confirms_it() {
+    let mut rig = Rig::new();
+    let conn = rig.accept(Transport::Tcp, at("198.51.100.1:4000"));
+    let mut alice = Client::new(Over::Conn(conn), "alice");
+    alice.greet(&mut rig);
+    let reply = alice.allocate_with(&mut rig, mobile);
+    alice.bind(&mut rig, 0x4000, "203.0.113.5:9");
+    let mut moved = elsewhere(&mut rig, &alice, Over::Udp(at("198.51.100.77:5000")));
+    refresh(&mut moved, &mut rig, &ticket(&reply));
+    rig.close(conn);
+    rig.take();
+    rig.from_peer(reply.relayed(), at("203.0.113.5:9"), b"hello");
+    assert_eq!(rig.datagrams()[0].0, at("198.51.100.77:5000"));
+}

@@ -11,7 +11,7 @@ use turn::server::defaults::{
 use turn::{RelayTransport, TurnBuilder, TurnMessage};
 use wayleave_turn as turn;
 
-use crate::server_rig::{Client, Did, Over, ROOM, Reply, Rig, at};
+use crate::server_rig::{Client, Did, Over, ROOM, Reply, Rig, at, config};
 
 /// A client with a TCP allocation.
 fn begin(rig: &mut Rig, user: &str, remote: &str) -> (Client, Endpoint) {
@@ -289,4 +289,23 @@ fn permissions_of_tcp_allocations_are_no_tables_business() {
     assert_eq!(rig.events.iter().filter(relay).count(), 0);
     alice.indicate(&mut rig, at("203.0.113.5:9"), b"hello");
     assert_eq!(rig.datagrams(), []);
+}
+
+#[test]
+fn spliced_bytes_have_a_limit() {
+    let mut config = config();
+    config.limits.bytes_per_second = Some(10_000);
+    let mut rig = Rig::with(config);
+    let (conn, peer) = joined(&mut rig);
+    for from in [conn, peer] {
+        rig.data(from, &[7; 4000]);
+        assert!(!rig.did.contains(&Did::Pause { conn: from, paused: true }));
+        rig.data(from, &[7; 4000]);
+        assert!(rig.did.contains(&Did::Pause { conn: from, paused: true }));
+        rig.take();
+        rig.pass(Duration::from_millis(299));
+        assert_eq!(rig.take(), []);
+        rig.pass(Duration::from_millis(1));
+        assert_eq!(rig.take(), [Did::Pause { conn: from, paused: false }]);
+    }
 }
