@@ -1,9 +1,13 @@
 //! "Get me a path": the embeddable machine that finds a way between two sides and keeps it open.
 //!
-//! [`Connect`] takes the host's interfaces, binds sockets, gathers host and server-reflexive
+//! [`Connect`] takes the host's interfaces, binds sockets, gathers host, server-reflexive and relayed
 //! candidates, runs one ICE agent a session under one pacer, and then carries datagrams. It runs by
 //! itself as a [`machine::Machine`], and as a part of a larger one, which routes by
 //! [`machine::Id::namespace`].
+//!
+//! A relay is the last resort. It is asked for from the component's own socket, over UDP, else TCP,
+//! else TLS, and given back when no path needs it; direct pairs are checked before it, and chosen
+//! before it if they work within two seconds. [`Connect::explain`] says what became of each.
 //!
 //! | module | what |
 //! |---|---|

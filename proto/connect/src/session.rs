@@ -325,10 +325,12 @@ impl Session {
     }
 
     fn settle_gathering(&mut self, context: &mut Context<'_>) {
+        if self.gathered || !self.started || self.closing {
+            return;
+        }
         let binding = self.sockets.values().any(|socket| socket.state == SocketState::Binding);
-        let waits =
-            !self.gatherer.is_done() || (self.relays_pending() && !self.gatherer.is_relay_over());
-        if self.gathered || !self.started || self.closing || binding || waits {
+        let relays = !self.gatherer.is_relay_over() && self.relays_pending();
+        if binding || !self.gatherer.is_done() || relays {
             return;
         }
         self.gathered = true;

@@ -20,6 +20,9 @@
 //!
 //! - **Nomination** (§8.1.1) waits until no better pair can be hoped for, at most 200 ms after the
 //!   first that works. Data need not wait for it (§12.1).
+//! - **Relays** are the last resort: a relayed pair is nominated only if no direct one has worked two
+//!   seconds after it did, relayed pairs are not checked while a direct one works, and those from a
+//!   public relay to a private address are checked when nothing else is left.
 //! - **A nomination that is lost** is repeated by new checks; one that fails for good takes its pair off
 //!   the list, and the next best is nominated. The session fails when none is left.
 //! - **Several nominations**, as peers of RFC 5245 make: the best counts.

@@ -538,3 +538,26 @@ fn multiplexing_gives_the_second_relay_back() {
     assert_eq!(town.turn_stats().allocations, used as u64);
     talk(&mut town, [alice, bob]);
 }
+
+#[test]
+fn a_restart_while_relays_are_given_back_gets_new_ones() {
+    for millis in [2_990, 3_000, 3_010, 3_020, 3_040, 3_060] {
+        let mut town = town(&plan("port-restricted", "port-restricted"));
+        let (sessions, connected) = town.call();
+        assert!(connected);
+        town.run(Duration::from_millis(millis));
+        for side in [ALICE, BOB] {
+            town.verb(side, |connect, now| connect.restart(now, sessions[side]));
+        }
+        town.run(Duration::from_secs(3));
+        for side in [ALICE, BOB] {
+            let relayed = relayed_candidates(&town, side, sessions[side]);
+            assert_eq!(relayed.len(), 2, "side {side} after {millis} ms");
+        }
+        assert_eq!(town.turn_stats().allocations, 2);
+        town.events = [Vec::new(), Vec::new()];
+        town.exchange(sessions, Duration::from_millis(20));
+        assert!(town.settle());
+        talk(&mut town, sessions);
+    }
+}
