@@ -280,11 +280,10 @@ impl Phone {
             return Vec::new();
         };
         let registrar = route.flow.remote.ip();
-        // A domain that is an address has no records; who named a server elsewhere means that one.
-        let host = match address.host.ip() {
-            Some(_) => registrar.to_string(),
-            None => address.host.as_str().to_owned(),
-        };
+        // An address has no records, nor has what is this host alone (RFC 6761 §6.3): no look-up then.
+        let domain = address.host.as_str();
+        let nowhere = address.host.ip().is_some() || domain.eq_ignore_ascii_case("localhost");
+        let host = if nowhere { registrar.to_string() } else { domain.to_owned() };
         vec![TurnServer {
             host,
             port: None,

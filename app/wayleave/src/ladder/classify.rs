@@ -30,7 +30,7 @@ pub fn classify(payload: &[u8]) -> Kind {
         return stun_kind(payload);
     }
     if let Some(carried) = channel_data(payload) {
-        return classify(carried).by("channel");
+        return classify(carried).by("chan");
     }
     match payload.first() {
         Some(128..=191) => Kind::Media,
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn what_a_relay_carries_is_shown_as_what_it_is() {
         let check = Builder::request(Method::BINDING, ID).username("a:b").finish();
-        assert_eq!(label(&on_channel(&check)), "check (channel)");
+        assert_eq!(label(&on_channel(&check)), "check (chan)");
         let mut send = Builder::indication(Method::SEND, ID);
         send.data(&check);
         assert_eq!(label(&send.finish()), "check (Send)");

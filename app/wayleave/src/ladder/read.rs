@@ -188,7 +188,7 @@ impl Framing {
                 while let Ok(Some(frame)) = framer.next_frame() {
                     kinds.push(match frame {
                         turn::Frame::Stun(bytes) => classify(bytes),
-                        turn::Frame::ChannelData(data) => classify(data.data).by("channel"),
+                        turn::Frame::ChannelData(data) => classify(data.data).by("chan"),
                     });
                 }
             }

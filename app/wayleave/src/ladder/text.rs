@@ -34,14 +34,23 @@ fn draw_row(row: &Row, columns: usize) -> String {
             let (left, right) = (*from.min(to), *from.max(to));
             let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
             let length = (*until - *at).as_secs_f64();
-            let label = format!(
-                "media {length:.1} s: ► {} of {}, ◄ {} of {}",
-                forth.0, forth.1, back.0, back.1
-            );
+            let label = if (right - left) > 1 {
+                format!(
+                    "media {length:.1} s: ► {} of {}, ◄ {} of {}",
+                    forth.0, forth.1, back.0, back.1
+                )
+            } else {
+                format!("media {length:.1} s ►{} ◄{}", short(*forth), short(*back))
+            };
             let line = double(columns, left, right, &label);
             format!("{}{line}", time(*at))
         }
     }
+}
+
+/// How many of how many arrived, where there is little room.
+fn short((arrived, sent): (usize, usize)) -> String {
+    if arrived == sent { sent.to_string() } else { format!("{arrived}/{sent}") }
 }
 
 fn time(at: Duration) -> String {
@@ -137,12 +146,22 @@ mod tests {
             back: (390, 400),
         };
         let columns = ["alice", "core", "bob"].map(str::to_owned).to_vec();
-        let rows = vec![message(0, 1, true), message(2, 0, false), message(1, 1, false), media];
+        let near = Row::Media {
+            at,
+            until: Duration::from_secs(8),
+            from: 1,
+            to: 2,
+            forth: (390, 400),
+            back: (400, 400),
+        };
+        let told = [message(0, 1, true), message(2, 0, false), message(1, 1, false)];
+        let rows = told.into_iter().chain([media, near]).collect();
         let text = draw(&Ladder { columns, rows });
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains("INVITE + SDP") && lines[1].contains("─►│"));
         assert!(lines[2].contains("│  ✗─") && !lines[2].contains('◄'));
         assert!(lines[3].contains("leads nowhere"));
         assert!(lines[4].contains("media 8.0 s: ► 390 of 400, ◄ 400 of 400"), "{text}");
+        assert!(lines[5].contains("media 8.0 s ►390/400 ◄400 ═"), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::program::Stage;
+use crate::program::{End, Stage};
 use crate::sound::{ALICE, BOB, compare, write};
 
 /// How long the voices of these calls speak.
@@ -56,7 +56,7 @@ fn over_ipv6_without_ice() {
 }
 
 /// A machine without IPv6 is not at fault, and says why it tests less.
-fn has_ipv6() -> bool {
+pub(crate) fn has_ipv6() -> bool {
     let has = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     if !has {
         eprintln!("skipped: this machine has no IPv6");
@@ -64,38 +64,46 @@ fn has_ipv6() -> bool {
     has
 }
 
-/// Alice calls Bob through a core at `listen`, both with `flags`; both speak, both are heard.
+/// Alice calls Bob through a core at `listen`, both with `flags`; both speak, both are heard, and no
+/// relay is in between.
 fn call(listen: &str, flags: &[&str]) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let stage = Stage::at(listen, &[]);
+    let (alice, bob) = speak(&stage, flags, flags);
+    let transport = if flags.contains(&"tcp") { "tcp" } else { "udp" };
+    assert_eq!(alice.event("registered")["transport"], transport);
+    check_paths(alice.event("path"), bob.event("path"), flags.contains(&"off"));
+}
+
+/// Alice calls Bob, each with flags of their own; both speak, both are heard.
+pub(crate) fn speak(stage: &Stage, alice_flags: &[&str], bob_flags: &[&str]) -> (End, End) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let [said, heard, bob_said, bob_heard] =
         ["alice.wav", "alice-heard.wav", "bob.wav", "bob-heard.wav"].map(|name| stage.file(name));
     write(&said, ALICE, SPOKEN_MS, 16_000, 1);
     write(&bob_said, BOB, SPOKEN_MS, 8_000, 1);
     let text = |path: &'static str| stage.file(path).to_str().unwrap().to_owned();
-    let mut sound = Ok(());
-    for _ in 0..ATTEMPTS {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
         let (play, record) = (text("bob.wav"), text("bob-heard.wav"));
-        let more = [flags, &["--once", "--play", &play, "--record", &record]].concat();
+        let more = [bob_flags, &["--once", "--play", &play, "--record", &record]].concat();
         let bob = stage.answer("bob", &more);
         let (play, record) = (text("alice.wav"), text("alice-heard.wav"));
-        let more = [flags, &["--play", &play, "--record", &record, "--duration", "4s"]].concat();
+        let more =
+            [alice_flags, &["--play", &play, "--record", &record, "--duration", "4s"]].concat();
         let alice = stage.call("sip:bob@localhost", "alice", &more).end();
         let bob = bob.end();
         assert_eq!((alice.code, bob.code), (Some(0), Some(0)), "{alice:#?}\n{bob:#?}");
         assert_eq!(alice.event("ended")["by"], "us");
         assert_eq!(bob.event("ended")["by"], "them");
-        let transport = if flags.contains(&"tcp") { "tcp" } else { "udp" };
-        assert_eq!(alice.event("registered")["transport"], transport);
         assert_eq!(bob.event("incoming")["from"], "sip:alice@localhost");
         assert!(alice.said.contains("not encrypted"), "{}", alice.said);
-        check_paths(alice.event("path"), bob.event("path"), flags.contains(&"off"));
-        sound = both(&said, &bob_heard).and(both(&bob_said, &heard));
+        let sound = both(&said, &bob_heard).and(both(&bob_said, &heard));
         if sound.is_ok() {
-            break;
+            return (alice, bob);
         }
+        assert!(attempts < ATTEMPTS, "{sound:?}");
     }
-    assert_eq!(sound, Ok(()));
 }
 
 fn both(said: &Path, heard: &Path) -> Result<(), String> {

@@ -161,8 +161,12 @@ impl Core {
 
     /// Starts a core at an address; waits until it is ready.
     pub(crate) fn at(listen: &str, more: &[&str], data: &Path) -> Self {
-        let args = ["serve", "--ports", "auto", "--listen", listen];
-        let mut process = Process::start(&[&args, more].concat(), data);
+        Self::with(&[&["--ports", "auto", "--listen", listen], more].concat(), data)
+    }
+
+    /// Starts a core with these flags; waits until it is ready.
+    fn with(flags: &[&str], data: &Path) -> Self {
+        let mut process = Process::start(&[&["serve"], flags].concat(), data);
         let ready = process.wait_for("ready");
         Self { process, ready }
     }
@@ -197,9 +201,18 @@ impl Stage {
     }
 
     pub(crate) fn at(listen: &str, more: &[&str]) -> Self {
+        Self::with(&[&["--ports", "auto", "--listen", listen], more].concat())
+    }
+
+    /// At an address that nobody else uses, on the standard ports.
+    pub(crate) fn on_usual_ports(listen: &str) -> Self {
+        Self::with(&["--listen", listen])
+    }
+
+    fn with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         add("alice", folder.path());
-        let core = Core::at(listen, more, folder.path());
+        let core = Core::with(flags, folder.path());
         add("bob", folder.path());
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
         Self { core, folder }
