@@ -88,3 +88,10 @@ pub const OFFER: Duration = Duration::from_secs(30);
 /// The longest datagram for a peer, bytes: what fits a Send indication with an IPv6 address within
 /// one UDP datagram.
 pub const MAX_PAYLOAD_BYTES: usize = 65_400;
+
+/// How long an allocation may be on its way to another address of ours: a telephone that changes
+/// from one network to the next has none for some seconds.
+pub const MOVE: Duration = Duration::from_secs(30);
+
+/// How long after a failed attempt to move the next one comes.
+pub const MOVE_AGAIN: Duration = Duration::from_secs(1);

@@ -2,10 +2,13 @@
 
 mod connections;
 mod data;
+mod ending;
 mod link;
+mod moving;
 mod peers;
 mod refusals;
 mod requests;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,9 +16,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Now, Outputs, Timers};
-use stun::long_term::Verdict as Judgement;
-use stun::transaction::Output as Step;
-use stun::{Class, LongTerm, Message, Timing, Transaction, TransactionId};
+use stun::{LongTerm, Message, Transaction, TransactionId};
 
 use self::connections::Connections;
 use self::link::{Change, Link};
@@ -28,7 +29,7 @@ use super::defaults::{
 };
 use super::event::{Allocation, Cause, Event, Failure, SendError};
 use crate::attribute::RelayTransport;
-use crate::message::{TurnMessage, UNDERSTOOD};
+use crate::message::TurnMessage;
 
 /// What a session does its work with.
 #[derive(Debug)]
@@ -82,6 +83,10 @@ enum State {
 enum Timer {
     /// The link must be open.
     Open,
+    /// The allocation must have moved.
+    Moved,
+    /// Another attempt to move it.
+    MoveAgain,
     /// A request's next step.
     Transaction(TransactionId),
     /// The allocation's refresh.
@@ -105,6 +110,8 @@ pub(super) struct Session {
     link: Link,
     /// The link that the allocation moves to.
     moving: Option<Link>,
+    /// Where that shall be: an address and an interface of ours, or any.
+    destination: (Option<IpAddr>, Option<u32>),
     state: State,
     auth: Option<LongTerm>,
     pending: BTreeMap<TransactionId, (Purpose, Transaction)>,
@@ -133,6 +140,7 @@ impl Session {
             server,
             link,
             moving: None,
+            destination: (None, None),
             state: State::Opening,
             auth: config.credentials.clone().map(LongTerm::new),
             pending: BTreeMap::new(),
@@ -190,14 +198,7 @@ impl Session {
                 self.handle_stream(context, conn, bytes);
             }
             Input::Unreachable { icmp, .. } => self.handle_icmp(context, icmp),
-            Input::Interfaces(ref interfaces) => {
-                let ours = self.link.local().ip();
-                let mut addresses = interfaces.iter().flat_map(|i| &i.addresses);
-                if !ours.is_unspecified() && !addresses.any(|address| address.ip == ours) {
-                    // An allocation that cannot move may still be good, should the address return.
-                    let _ = self.move_to(context, None, None);
-                }
-            }
+            Input::Interfaces(ref interfaces) => self.handle_interfaces(context, interfaces),
             ref other => {
                 if let Some(id) = subject(other) {
                     self.handle_opening(context, id, other);
@@ -217,11 +218,8 @@ impl Session {
         } else if let Some(moving) = self.moving.as_mut().filter(|link| link.id() == id) {
             match moving.handle_input(context, input) {
                 Change::None => {}
-                Change::Ready => {
-                    self.timers.cancel(&Timer::Open);
-                    self.start(context, Purpose::Move);
-                }
-                Change::Failed(_) => self.fail(context, Cause::AddressLost, None),
+                Change::Ready => self.moving_ready(context),
+                Change::Failed(_) => self.moving_failed(context),
             }
         } else {
             self.handle_connection(context, id, input);
@@ -241,7 +239,7 @@ impl Session {
             State::Releasing | State::Abandoned => self.end(context),
             // A connection that broke is as good a reason to move as a new address.
             State::Allocated if self.ticket.is_some() => {
-                if self.moving.is_none() {
+                if !self.is_moving() {
                     let _ = self.move_to(context, None, None);
                 }
             }
@@ -255,91 +253,6 @@ impl Session {
         let hard = !matches!(icmp, Icmp::TooBig { .. } | Icmp::TimeExceeded);
         if self.state == State::Allocating && !self.heard && hard {
             self.fail(context, Cause::Icmp(icmp), None);
-        }
-    }
-
-    /// Sends a request for `purpose`.
-    fn start(&mut self, context: &mut Context<'_>, purpose: Purpose) {
-        let id = TransactionId::random(context.entropy);
-        let request = self.request(context.config, &purpose, id);
-        let timing = if self.link.is_stream() { Timing::RELIABLE } else { context.config.timing };
-        let transaction = Transaction::new(context.now.mono, request, timing);
-        self.pending.insert(id, (purpose, transaction));
-        self.drive(context, id);
-    }
-
-    /// Does what the transaction `id` wants done.
-    fn drive(&mut self, context: &mut Context<'_>, id: TransactionId) {
-        let Some((purpose, transaction)) = self.pending.get_mut(&id) else { return };
-        self.scratch.clear();
-        while let Some(step) = transaction.poll_output(&mut self.scratch) {
-            match (step, &*purpose, &mut self.moving) {
-                (Step::Send, Purpose::ConnectionBind(conn), _) => {
-                    self.connections.send(context, *conn, &self.scratch);
-                }
-                (Step::Send, Purpose::Move, Some(moving)) => moving.send(context, &self.scratch),
-                (Step::Send, ..) => self.link.send(context, &self.scratch),
-                (Step::TimedOut, ..) => {
-                    if let Some((purpose, _)) = self.forget(id) {
-                        self.refused(context, purpose, Cause::NoAnswer);
-                    }
-                    return;
-                }
-            }
-            self.scratch.clear();
-        }
-        match transaction.poll_timeout() {
-            Some(at) => self.timers.set(Timer::Transaction(id), at),
-            None => {
-                self.timers.cancel(&Timer::Transaction(id));
-            }
-        }
-    }
-
-    fn forget(&mut self, id: TransactionId) -> Option<(Purpose, Transaction)> {
-        self.timers.cancel(&Timer::Transaction(id));
-        self.pending.remove(&id)
-    }
-
-    /// Takes a STUN message from the server.
-    fn handle_message(&mut self, context: &mut Context<'_>, bytes: &[u8]) {
-        let Ok(message) = Message::parse(bytes) else { return };
-        match message.class() {
-            Class::Success | Class::Error => self.handle_response(context, &message),
-            Class::Indication => self.handle_indication(context, &message),
-            Class::Request => {}
-        }
-    }
-
-    fn handle_response(&mut self, context: &mut Context<'_>, response: &Message<'_>) {
-        let Some((_, transaction)) = self.pending.get(&response.id()) else { return };
-        let request = Message::parse(transaction.request());
-        let Some(request) = request.ok().filter(|_| transaction.matches(response)) else { return };
-        let judgement = match &mut self.auth {
-            Some(auth) => auth.handle_response(&request, response),
-            None => Judgement::Accept,
-        };
-        if judgement == Judgement::Discard {
-            return;
-        }
-        self.heard = true;
-        let Some((purpose, _)) = self.forget(response.id()) else { return };
-        match judgement {
-            Judgement::Retry => self.start(context, purpose),
-            Judgement::GiveUp(refusal) => {
-                self.refused(context, purpose, Cause::Credentials(refusal));
-            }
-            Judgement::Accept | Judgement::Discard => {
-                //= RFC 8489 §6.3.3: a response with an unknown comprehension-required attribute
-                // fails the transaction.
-                if !response.unknown_required(UNDERSTOOD).is_empty() {
-                    self.refused(context, purpose, Cause::BadAnswer);
-                } else if response.class() == Class::Error {
-                    self.handle_error(context, purpose, response);
-                } else {
-                    self.succeeded(context, purpose, response);
-                }
-            }
         }
     }
 
@@ -442,38 +355,15 @@ impl Session {
         }
     }
 
-    /// The allocation has come along to the new link.
-    fn moved(&mut self, context: &mut Context<'_>, response: &Message<'_>) {
-        let Some(link) = self.moving.take() else { return };
-        std::mem::replace(&mut self.link, link).close(context);
-        self.refreshed(context, response);
-        let reflexive = response.reflexive_address();
-        if let Some(allocation) = &mut self.allocation {
-            allocation.local = self.link.local();
-            allocation.reflexive = reflexive.unwrap_or(allocation.reflexive);
-        }
-        // What was asked from the old address may never be answered there.
-        let waiting: Vec<_> = self.pending.keys().copied().collect();
-        for id in waiting {
-            if let Some((purpose, _)) = self.forget(id) {
-                self.start(context, purpose);
-            }
-        }
-        self.schedule_keepalive(context.now.mono);
-        context.out.event(Event::Moved { reflexive });
-    }
-
     /// Fires what is due.
     pub(super) fn handle_timeout(&mut self, context: &mut Context<'_>) {
         while let Some(timer) = self.timers.expire(context.now.mono) {
             match timer {
                 Timer::Open => {
-                    let cause = match self.moving {
-                        Some(_) => Cause::AddressLost,
-                        None => Cause::Unreachable(FailKind::TimedOut),
-                    };
-                    self.fail(context, cause, None);
+                    self.fail(context, Cause::Unreachable(FailKind::TimedOut), None);
                 }
+                Timer::Moved => self.fail(context, Cause::AddressLost, None),
+                Timer::MoveAgain => self.try_move(context),
                 Timer::Transaction(id) => {
                     if let Some((_, transaction)) = self.pending.get_mut(&id) {
                         transaction.handle_timeout(context.now.mono);
@@ -556,86 +446,6 @@ impl Session {
         for channel in self.peers.release(peer) {
             self.timers.cancel(&Timer::Channel(channel));
         }
-    }
-
-    /// Takes the allocation to another address of ours.
-    pub(super) fn move_to(
-        &mut self,
-        context: &mut Context<'_>,
-        local: Option<IpAddr>,
-        interface: Option<u32>,
-    ) -> Result<(), SendError> {
-        if self.state != State::Allocated {
-            return Err(SendError::NotAllocated);
-        }
-        if self.ticket.is_none() {
-            return Err(SendError::Unsupported);
-        }
-        if let Some(moving) = self.moving.take() {
-            moving.close(context);
-            let before = |(_, (purpose, _)): &(&TransactionId, &(Purpose, Transaction))| {
-                *purpose == Purpose::Move
-            };
-            let attempts: Vec<_> = self.pending.iter().filter(before).map(|(id, _)| *id).collect();
-            attempts.into_iter().for_each(|id| drop(self.forget(id)));
-        }
-        self.moving = Some(Link::open(context, &self.server, local, interface));
-        self.timers.set(Timer::Open, context.now.mono + OPEN);
-        Ok(())
-    }
-
-    /// Ends it, waiting at most `patience` for the server.
-    pub(super) fn close(&mut self, context: &mut Context<'_>, patience: Duration) {
-        match self.state {
-            State::Opening => self.end(context),
-            // The end of a connection is the end of what it asked for.
-            State::Allocating if self.link.is_stream() => self.end(context),
-            State::Allocating => {
-                self.state = State::Abandoned;
-                self.timers.set(Timer::End, context.now.mono + patience);
-            }
-            State::Allocated => self.release(context, patience),
-            State::Abandoned | State::Releasing | State::Over => {}
-        }
-    }
-
-    fn release(&mut self, context: &mut Context<'_>, patience: Duration) {
-        self.state = State::Releasing;
-        self.allocation = None;
-        self.connections.close_all(context);
-        self.pending.clear();
-        self.timers = Timers::new();
-        if let Some(moving) = self.moving.take() {
-            moving.close(context);
-        }
-        self.timers.set(Timer::End, context.now.mono + patience);
-        self.start(context, Purpose::Release);
-    }
-
-    fn end(&mut self, context: &mut Context<'_>) {
-        self.shut(context);
-        self.verdict = Some(Verdict::Ended);
-    }
-
-    fn fail(&mut self, context: &mut Context<'_>, cause: Cause, retry_after: Option<Duration>) {
-        self.shut(context);
-        let server = self.server.clone();
-        self.verdict = Some(Verdict::Failed(Failure { server, cause, retry_after }));
-    }
-
-    /// Closes everything.
-    fn shut(&mut self, context: &mut Context<'_>) {
-        if self.state != State::Over {
-            self.state = State::Over;
-            self.link.close(context);
-            if let Some(moving) = self.moving.take() {
-                moving.close(context);
-            }
-        }
-        self.connections.close_all(context);
-        self.allocation = None;
-        self.pending.clear();
-        self.timers = Timers::new();
     }
 }
 

@@ -378,12 +378,28 @@ fn a_move_that_fails() {
     rig.script().reply(Method::REFRESH, Reply::Error(437));
     rig.verb(|client, now| client.move_to(now, None, None)).unwrap();
     assert!(matches!(&rig.take()[..], [Event::Failed(failure)] if failure.cause == Cause::Lost));
-    let mut rig = mobile(Server::tcp(server()));
-    rig.ports.insert(server(), Port::Refused);
-    rig.verb(|client, now| client.move_to(now, None, None)).unwrap();
-    let events = rig.take();
-    assert!(matches!(&events[..], [Event::Failed(it)] if it.cause == Cause::AddressLost));
-    assert!(rig.links().is_empty());
+    // There is no network for a while, or for too long.
+    for (secs, lost) in [(25, false), (31, true)] {
+        let mut rig = mobile(Server::tcp(server()));
+        rig.ports.insert(server(), Port::Refused);
+        let conn = rig.links()[0];
+        rig.closed.insert(conn);
+        rig.input(Input::Closed { conn, reason: CloseReason::Reset });
+        rig.verb(|client, now| client.permit(now, endpoint("198.51.100.8:1").ip())).unwrap();
+        rig.advance(SECOND * secs);
+        rig.ports.insert(server(), Port::Open);
+        rig.advance(SECOND * 2);
+        let events = rig.take();
+        if lost {
+            assert!(matches!(&events[..], [Event::Failed(it)] if it.cause == Cause::AddressLost));
+            assert!(rig.links().is_empty());
+        } else {
+            // What was asked meanwhile is asked again.
+            let [Event::Moved { .. }, Event::Permitted { .. }] = &events[..] else {
+                panic!("{events:?}")
+            };
+        }
+    }
     // Moving on before the first move is done.
     let mut rig = mobile(Server::tcp(server()));
     rig.ports.insert(server(), Port::Silent);

@@ -195,6 +195,9 @@ impl Link {
 
     /// Sends a request or an indication of the client's own.
     pub(super) fn send(&mut self, context: &mut Context<'_>, message: &[u8]) {
+        if self.gone {
+            return;
+        }
         match &mut self.kind {
             Kind::Datagrams { last_sent } => {
                 *last_sent = context.now.mono;

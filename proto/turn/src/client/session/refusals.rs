@@ -52,7 +52,7 @@ impl Session {
                 self.fail(context, cause, retry.then_some(RETRY));
             }
             // From the old address there may be no way to the server; the move will tell.
-            Purpose::Refresh if self.moving.is_some() => {}
+            Purpose::Refresh if self.is_moving() => {}
             Purpose::Refresh | Purpose::Move => self.fail(context, cause, None),
             Purpose::Release => self.end(context),
             Purpose::Permit(peers) => match peers.as_slice() {
