@@ -25,11 +25,10 @@ pub const MAX_TURN_SERVERS: usize = 2;
 /// Addresses to fall back to for one TURN server: the registrar's, IPv4 and IPv6.
 pub const MAX_FALLBACKS: usize = 4;
 
-/// SRV records that are read of one service, and addresses of one host: who has more has the first of
-/// them tried.
+/// SRV records that are read of one service: who has more has the first of them tried.
 pub const MAX_SRV_RECORDS: usize = 4;
 
-/// See [`MAX_SRV_RECORDS`].
+/// Addresses that are read of one host: two of each family, and who has more is reached by these.
 pub const MAX_HOST_ADDRESSES: usize = 4;
 
 /// The port of TURN over UDP and TCP (RFC 8656 §14).
