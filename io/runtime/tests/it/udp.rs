@@ -37,8 +37,15 @@ async fn the_destination_is_known_and_the_source_is_chosen() {
 #[tokio::test]
 async fn one_port_in_both_families() {
     let mut run = Run::new().await;
-    let (v6, bound) = run.bind(BindKind::Udp, "[::]:0").await;
-    let (v4, _) = run.bind(BindKind::Udp, &format!("0.0.0.0:{}", bound.port())).await;
+    // Another test may have the port in one family.
+    let (v6, v4, bound) = loop {
+        let (v6, bound) = run.bind(BindKind::Udp, "[::]:0").await;
+        let v4 = run.try_bind(BindKind::Udp, &format!("0.0.0.0:{}", bound.port())).await;
+        match v4 {
+            Ok((v4, _)) => break (v6, v4, bound),
+            Err(kind) => assert_eq!(kind, FailKind::AddressInUse),
+        }
+    };
     for (socket, to) in [(v6, "[::1]"), (v4, "127.0.0.1")] {
         let to: Endpoint = format!("{to}:{}", bound.port()).parse().unwrap();
         run.send(socket, to, b"x").await;
