@@ -318,7 +318,8 @@ mod tests {
     fn nobody_there_is_told() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let bind = || Socket::bind(address.parse().unwrap(), None).unwrap();
-            let (socket, gone) = (bind(), bind().local());
+            // Discard, which nobody serves; a port of our own may go to another test.
+            let (socket, gone) = (bind(), bind().local().with_port(9));
             assert!(socket.unreachable().is_err_and(|e| e.kind() == ErrorKind::WouldBlock));
             let transmit =
                 Transmit { source: None, remote: gone, segment_size: None, bytes: b"hello?" };
