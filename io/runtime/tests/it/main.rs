@@ -6,6 +6,10 @@ extern crate wayleave_runtime as runtime;
 
 mod clock;
 mod dns;
+#[cfg(target_os = "linux")]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod exhausted;
 #[cfg(unix)]
 mod inherited;
 #[cfg(target_os = "linux")]

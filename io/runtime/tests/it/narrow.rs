@@ -1,48 +1,19 @@
 //! Datagrams that may not be fragmented, on a path too narrow for them.
 
-use std::io::Write as _;
-use std::process::Command;
-
 use machine::{BindKind, Entropy, Icmp, Input, Output};
 use runtime::Config;
 use udp::{Plane, PlaneConfig};
 
+use crate::elsewhere::networked;
 use crate::probe::Run;
-
-/// Tells the test, in a process of its own, that it stands in a network whose loopback is narrow.
-const THERE: &str = "WAYLEAVE_TEST_NARROW";
 
 /// The least that IPv6 allows (RFC 8200 §5).
 const MTU: u16 = 1280;
 
-/// Runs a test of this program in a network of its own; whether the system lets us.
-fn elsewhere(test: &str) -> bool {
-    let command =
-        format!("ip link set lo up mtu {MTU} || exit 77; exec \"$0\" --exact \"$1\" >/dev/null");
-    let status = Command::new("unshare")
-        .args(["--map-root-user", "--net", "sh", "-c", &command])
-        .arg(std::env::current_exe().unwrap())
-        .arg(test)
-        .env(THERE, "1")
-        .status();
-    match status.ok().and_then(|status| status.code()) {
-        Some(0) => true,
-        // What the test harness says of a test that failed.
-        Some(101) => panic!("{test} failed in the narrow network"),
-        other => {
-            let reason = format!("{test} needs a network namespace and iproute2 ({other:?})");
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
-            // Past the test harness, which swallows what a passing test prints.
-            writeln!(std::io::stderr(), "skipped: {reason}").expect("a standard error");
-            false
-        }
-    }
-}
-
 #[test]
 fn too_big_is_told_and_whatever_may_be_cut_passes() {
-    if std::env::var_os(THERE).is_none() {
-        elsewhere("narrow::too_big_is_told_and_whatever_may_be_cut_passes");
+    let test = "narrow::too_big_is_told_and_whatever_may_be_cut_passes";
+    if !networked(test, &format!("ip link set lo up mtu {MTU}")) {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
