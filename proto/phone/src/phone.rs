@@ -8,8 +8,8 @@ use call::Call;
 use call::media::Source;
 use connect::Connect;
 use machine::{
-    Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
-    Transport,
+    AddressClass, Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs,
+    Timers, Transport,
 };
 use sip::stack;
 use sip::transport::{Flow, flow};
@@ -260,7 +260,8 @@ impl Phone {
             ice: self.config.ice,
             stun_servers,
             turn_servers: self.turn_servers(account),
-            include_loopback: self.config.include_loopback,
+            // A core on this host may have its relay and its users here too, and nowhere else.
+            include_loopback: self.config.include_loopback || route.is_some_and(is_on_this_host),
             preferred,
             source,
             stats_every: self.config.media_report,
@@ -495,6 +496,11 @@ impl Machine for Phone {
         ];
         parts.into_iter().flatten().chain(calls).min()
     }
+}
+
+/// Whether an account's core is on this host.
+fn is_on_this_host(route: Route) -> bool {
+    AddressClass::of(route.flow.remote.ip()) == AddressClass::Loopback
 }
 
 fn namespace(input: &Input<'_, ()>) -> Option<u16> {
