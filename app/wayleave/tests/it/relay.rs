@@ -194,7 +194,6 @@ fn a_reload_counts_at_once_and_loses_nobody() {
     assert_eq!(told["needs_restart"], serde_json::json!(["domain", "relay"]));
     assert_eq!(alice.permit("127.0.0.2"), 403);
     assert_eq!(alice.refresh(600), 0, "the allocation is still there");
-    assert_eq!(relay.core.stop("TERM").code, Some(0));
 }
 
 #[test]
