@@ -3,7 +3,9 @@
 //!
 //! The model has no wire, no keys and no timers: four maps and the rules of RFC 8656. After every
 //! operation the server must have answered with the code that the model says, and every packet must
-//! have gone where the model says, in the form that it says, or nowhere.
+//! have gone where the model says, in the form that it says, or nowhere. A replica of the server's
+//! table, as data planes have it, is told the same changes, and must forward as the model says or
+//! leave the packet to the server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use machine::{
     Checked, CloseReason, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output,
     Transport,
 };
+use relay::{Client, Forward, HEADROOM_LEN, Packet, Table};
 use stun::{AttributeType, Builder, Class, Key, Message, Method, PasswordAlgorithm, TransactionId};
 use turn::server::{Answer, Config, Event, Keys, Listener, Question, Server, User};
 use turn::{ChannelData, RelayTransport, TurnBuilder, TurnMessage};
@@ -77,6 +80,9 @@ struct World {
     arrived: Vec<Arrived>,
     replies: Vec<Vec<u8>>,
     model: [Option<Allocation>; CLIENTS],
+    replica: Table,
+    /// What the replica does with the packet that the server was given.
+    forward: Option<(Forward, Vec<u8>)>,
 }
 
 impl World {
@@ -102,6 +108,8 @@ impl World {
             arrived: Vec::new(),
             replies: Vec::new(),
             model: Default::default(),
+            replica: Table::replica(&mut Entropy::seeded(2)),
+            forward: None,
         };
         world.settle();
         world
@@ -287,6 +295,8 @@ impl World {
         let Some((&socket, _)) = self.sockets.iter().find(|(_, at)| **at == local) else { return };
         let expected = self.to_client(client, remote, bytes.clone());
         let (ecn, segment_size, bytes) = (None, None, &bytes[..]);
+        let now = self.now().mono;
+        self.replicate(bytes, |table, packet| table.from_peer(now, socket, remote, packet));
         self.input(Input::Datagram { socket, local, remote, ecn, segment_size, bytes });
         self.expect(expected);
     }
@@ -302,14 +312,44 @@ impl World {
         }
         let bytes: Vec<u8> = ops.take(usize::from(what) % 48).collect();
         self.give(client, &bytes);
-        // A request is refused, a Binding request answered; nothing else goes anywhere.
+        // A request is refused, a Binding request answered, and by chance it was good data.
         self.replies.clear();
-        self.arrived.clear();
+        let arrived = std::mem::take(&mut self.arrived);
+        self.compare(&arrived);
     }
 
     fn expect(&mut self, expected: Option<Arrived>) {
         let arrived = std::mem::take(&mut self.arrived);
-        assert_eq!(arrived, expected.into_iter().collect::<Vec<_>>(), "{:?}", self.model);
+        let expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(arrived, expected, "{:?}", self.model);
+        self.compare(&expected);
+    }
+
+    /// Has the replica decide on a packet.
+    fn replicate(
+        &mut self,
+        bytes: &[u8],
+        decide: impl FnOnce(&mut Table, &mut Packet<'_>) -> Forward,
+    ) {
+        let mut buf = [&[0; HEADROOM_LEN], bytes, &[0; 4]].concat();
+        let mut packet = Packet::new(&mut buf, HEADROOM_LEN, HEADROOM_LEN + bytes.len());
+        let forward = decide(&mut self.replica, &mut packet);
+        self.forward = Some((forward, packet.bytes().to_vec()));
+    }
+
+    /// The replica did the same as the server, or left it to the server.
+    fn compare(&mut self, expected: &[Arrived]) {
+        match self.forward.take() {
+            Some((Forward::Send { socket, remote, .. }, bytes)) => {
+                self.datagram_arrives(socket, remote, &bytes);
+                assert_eq!(std::mem::take(&mut self.arrived), expected, "the replica forwards");
+            }
+            Some((Forward::Drop(cause), _)) => {
+                assert_eq!(expected, [], "the replica drops it: {cause:?}");
+            }
+            Some((Forward::Write { .. }, _)) => panic!("a replica has no connections"),
+            Some((Forward::Control | Forward::Split, _)) | None => {}
+        }
     }
 
     /// Asks as a client does: with its nonce, and again with a new one if that is stale.
@@ -327,6 +367,7 @@ impl World {
             request.integrity(&key);
             self.give(client, &request.finish());
             let reply = self.replies.pop().expect("a request is answered");
+            self.forward = None;
             if code(&reply) != 438 {
                 return reply;
             }
@@ -344,7 +385,9 @@ impl World {
         }
         let Some(socket) = self.udp else { return };
         let (local, remote) = (self.listener, address(client));
-        let (ecn, segment_size) = (None, None);
+        let (ecn, segment_size, now) = (None, None, self.now().mono);
+        let from = Client::Datagram { socket, local: local.ip(), remote };
+        self.replicate(bytes, |table, packet| table.from_client(now, from, packet));
         self.input(Input::Datagram { socket, local, remote, ecn, segment_size, bytes });
     }
 
@@ -417,14 +460,11 @@ impl World {
             }
             Output::Ask { id, question } => Some(Input::Answer { id, answer: know(&question) }),
             Output::Datagram { socket, remote, .. } => {
-                let from = self.sockets[&socket];
-                match (0..OVER_TCP).find(|client| address(*client) == remote) {
-                    Some(client) if from == self.listener => self.arrive(client, bytes),
-                    _ => {
-                        let data = bytes.to_vec();
-                        self.arrived.push(Arrived::AtPeer { peer: remote, from, data });
-                    }
-                }
+                self.datagram_arrives(socket, remote, bytes);
+                None
+            }
+            Output::Event(Event::Relay(change)) => {
+                self.replica.apply(change);
                 None
             }
             Output::Write { .. } => {
@@ -437,6 +477,17 @@ impl World {
                 None
             }
             _ => None,
+        }
+    }
+
+    fn datagram_arrives(&mut self, socket: Id, remote: Endpoint, bytes: &[u8]) {
+        let from = self.sockets[&socket];
+        match (0..OVER_TCP).find(|client| address(*client) == remote) {
+            Some(client) if from == self.listener => self.arrive(client, bytes),
+            _ => {
+                let data = bytes.to_vec();
+                self.arrived.push(Arrived::AtPeer { peer: remote, from, data });
+            }
         }
     }
 

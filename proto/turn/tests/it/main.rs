@@ -13,6 +13,7 @@ mod server_allocation;
 mod server_auth;
 mod server_errors;
 mod server_interleavings;
+mod server_limits;
 mod server_mobility;
 #[path = "../../../../fuzz/src/turn.rs"]
 #[expect(unreachable_pub, reason = "public to the fuzz targets")]

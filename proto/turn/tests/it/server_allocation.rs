@@ -311,26 +311,26 @@ fn permissions_let_addresses_through_for_five_minutes() {
     let mut alice = Client::alice(&mut rig);
     let relayed = alice.allocate(&mut rig);
     let peer = at("203.0.113.5:9");
-    rig.from_peer(relayed, peer, b"too early");
+    rig.peer_sends(relayed, peer, b"too early");
     alice.indicate(&mut rig, peer, b"too early");
     assert_eq!(rig.datagrams(), []);
     assert_eq!(alice.permit(&mut rig, &["203.0.113.5:0", "203.0.113.6:1"]).code(), 200);
-    rig.from_peer(relayed, peer, b"hello");
+    rig.peer_sends(relayed, peer, b"hello");
     let reply = alice.receive(&mut rig).unwrap();
     let message = reply.message();
     assert_eq!((message.class(), message.method()), (Class::Indication, Method::DATA));
     assert_eq!((message.peer_address(), message.data()), (Some(peer), Some(&b"hello"[..])));
     // Any port of the address, no other address.
-    rig.from_peer(relayed, at("203.0.113.5:10"), b"hello");
-    rig.from_peer(relayed, at("203.0.113.7:9"), b"hello");
+    rig.peer_sends(relayed, at("203.0.113.5:10"), b"hello");
+    rig.peer_sends(relayed, at("203.0.113.7:9"), b"hello");
     assert_eq!(rig.datagrams().len(), 1);
     alice.indicate(&mut rig, peer, b"there");
     assert_eq!(rig.datagrams(), [(peer, b"there".to_vec())]);
     rig.pass(Duration::from_secs(299));
-    rig.from_peer(relayed, peer, b"hello");
+    rig.peer_sends(relayed, peer, b"hello");
     assert_eq!(rig.datagrams().len(), 1);
     rig.pass(SECOND);
-    rig.from_peer(relayed, peer, b"hello");
+    rig.peer_sends(relayed, peer, b"hello");
     alice.indicate(&mut rig, peer, b"there");
     assert_eq!(rig.datagrams(), []);
 }
@@ -345,7 +345,7 @@ fn channels_last_ten_minutes_and_rest_five() {
     assert_eq!(alice.bind(&mut rig, 0x4001, "203.0.113.5:9").code(), 200);
     alice.send(&mut rig, b"\x40\x01\x00\x05hello");
     assert_eq!(rig.datagrams(), [(peer, b"hello".to_vec())]);
-    rig.from_peer(relayed, peer, b"there");
+    rig.peer_sends(relayed, peer, b"there");
     assert_eq!(rig.datagrams(), [(at("198.51.100.1:4000"), b"\x40\x01\x00\x05there".to_vec())]);
     // Its permission lasts five minutes alone.
     rig.pass(Duration::from_secs(301));

@@ -77,7 +77,7 @@ fn e400_for_what_is_malformed() {
     for (what, add) in cases {
         let mut rig = Rig::new();
         let mut alice = Client::alice(&mut rig);
-        assert_eq!(alice.allocate_with(&mut rig, |b| add(b)).code(), 400, "{what}");
+        assert_eq!(alice.allocate_with(&mut rig, add).code(), 400, "{what}");
         once(&rig, Refusal::BadRequest);
         assert_eq!(rig.server.get().allocations(), 0);
     }

@@ -57,14 +57,14 @@ fn the_old_address_is_served_until_the_new_one_is_heard_of() {
     assert_ne!(ticket(&reply), old);
     let peer = at("203.0.113.5:9");
     let data = b"\x40\x00\x00\x05hello".to_vec();
-    rig.from_peer(relayed, peer, b"hello");
+    rig.peer_sends(relayed, peer, b"hello");
     assert_eq!(rig.datagrams(), [(at("198.51.100.1:4000"), data.clone())], "still there");
     alice.send(&mut rig, &data);
     assert_eq!(rig.datagrams(), [(peer, b"hello".to_vec())]);
     // Data from the new address confirms it, and is forwarded.
     moved.send(&mut rig, &data);
     assert_eq!(rig.datagrams(), [(peer, b"hello".to_vec())]);
-    rig.from_peer(relayed, peer, b"hello");
+    rig.peer_sends(relayed, peer, b"hello");
     assert_eq!(rig.datagrams(), [(at("198.51.100.77:5000"), data.clone())]);
     alice.send(&mut rig, &data);
     assert_eq!(rig.datagrams(), [], "the old one is a stranger's now");
@@ -81,7 +81,7 @@ fn a_request_confirms_as_well() {
     refresh(&mut moved, &mut rig, &old);
     assert_eq!(moved.permit(&mut rig, &["203.0.113.6:0"]).code(), 200);
     rig.take();
-    rig.from_peer(relayed, at("203.0.113.5:9"), b"hello");
+    rig.peer_sends(relayed, at("203.0.113.5:9"), b"hello");
     assert_eq!(rig.datagrams()[0].0, at("198.51.100.77:5000"));
 }
 
@@ -115,7 +115,7 @@ fn who_does_not_confirm_stays() {
     rig.pass(MOVE_LIFETIME);
     moved.send(&mut rig, b"\x40\x00\x00\x05hello");
     assert_eq!(rig.datagrams(), []);
-    rig.from_peer(relayed, at("203.0.113.5:9"), b"hello");
+    rig.peer_sends(relayed, at("203.0.113.5:9"), b"hello");
     assert_eq!(rig.datagrams()[0].0, at("198.51.100.1:4000"));
     assert_eq!(alice.refresh(&mut rig, 600).code(), 200);
     // The ticket is still good.
@@ -163,21 +163,21 @@ fn from_a_lost_connection_to_another_and_to_udp() {
     rig.close(conn);
     assert_eq!(rig.server.get().allocations(), 1, "it waits");
     rig.take();
-    rig.from_peer(relayed, at("203.0.113.5:9"), b"lost");
+    rig.peer_sends(relayed, at("203.0.113.5:9"), b"lost");
     assert_eq!(rig.take(), []);
     let again = rig.accept(Transport::Tls, at("198.51.100.77:5000"));
     rig.take();
     let mut moved = elsewhere(&mut rig, &alice, Over::Conn(again));
     let reply = refresh(&mut moved, &mut rig, &ticket(&reply));
     assert_eq!(reply.code(), 200);
-    rig.from_peer(relayed, at("203.0.113.5:9"), b"here");
+    rig.peer_sends(relayed, at("203.0.113.5:9"), b"here");
     assert_eq!(rig.written(again), b"\x40\x00\x00\x04here");
     // And on to UDP while the connection lasts.
     let mut third = elsewhere(&mut rig, &alice, Over::Udp(at("198.51.100.78:5000")));
     assert_eq!(refresh(&mut third, &mut rig, &ticket(&reply)).code(), 200);
     third.send(&mut rig, b"\x40\x00\x00\x05hello");
     rig.take();
-    rig.from_peer(relayed, at("203.0.113.5:9"), b"here");
+    rig.peer_sends(relayed, at("203.0.113.5:9"), b"here");
     assert_eq!(rig.datagrams()[0].0, at("198.51.100.78:5000"));
     rig.pass(Duration::from_secs(61));
     assert_eq!((rig.stats().connections, rig.server.get().allocations()), (0, 1));
@@ -207,6 +207,6 @@ fn a_connection_lost_during_the_move_confirms_it() {
     refresh(&mut moved, &mut rig, &ticket(&reply));
     rig.close(conn);
     rig.take();
-    rig.from_peer(reply.relayed(), at("203.0.113.5:9"), b"hello");
+    rig.peer_sends(reply.relayed(), at("203.0.113.5:9"), b"hello");
     assert_eq!(rig.datagrams()[0].0, at("198.51.100.77:5000"));
 }

@@ -147,7 +147,7 @@ impl Rig {
     }
 
     /// A datagram from a peer to a relayed address.
-    pub(crate) fn from_peer(&mut self, relayed: Endpoint, peer: Endpoint, bytes: &[u8]) {
+    pub(crate) fn peer_sends(&mut self, relayed: Endpoint, peer: Endpoint, bytes: &[u8]) {
         let socket = self.socket_at(relayed);
         self.datagram_to(socket, relayed, peer, bytes);
     }
