@@ -7,7 +7,7 @@ use crate::workspace::{crates, files, read};
 const UNSAFE: [&str; 1] = ["io/udp"];
 
 /// Crates that people embed on their own: each has a README and an example that needs no runtime.
-const EMBEDDED: [&str; 3] = ["proto/stun", "proto/connect", "proto/sip"];
+const EMBEDDED: [&str; 4] = ["proto/stun", "proto/turn", "proto/connect", "proto/sip"];
 
 /// Whether a manifest takes the workspace's lints.
 fn takes_the_lints(manifest: &str) -> bool {

@@ -88,7 +88,6 @@ fn relay(
         if client.machine.is_over() {
             return Ok(());
         }
-        std::thread::sleep(Duration::from_millis(1));
     }
     Err("no answer from the peer".into())
 }
@@ -154,7 +153,7 @@ impl<M: Machine> Sockets<M> {
                 match output {
                     Output::Bind { id, local, .. } => {
                         let socket = UdpSocket::bind(SocketAddr::from(local))?;
-                        socket.set_nonblocking(true)?;
+                        socket.set_read_timeout(Some(Duration::from_millis(1)))?;
                         inputs.push(Input::Bound { id, local: socket.local_addr()?.into() });
                         self.sockets.insert(id, socket);
                     }
