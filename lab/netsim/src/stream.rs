@@ -102,6 +102,10 @@ impl Stream {
         }
     }
 
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     fn set_paused(&mut self, paused: bool, out: &mut Vec<Segment>) {
         self.paused = paused;
         self.tcp.pause(paused, out);

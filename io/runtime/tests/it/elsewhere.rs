@@ -26,17 +26,18 @@ fn run(test: &str, setup: &str, exec: &str) -> bool {
         return true;
     }
     // The world first, then the limits in it.
-    let inner = format!("{{ {setup}; }} || exit {CANNOT}; exec \"$0\" --exact \"$1\" >&2");
-    let status = Command::new("sh")
+    let inner = format!("{{ {setup}; }} || exit {CANNOT}; exec \"$0\" --exact \"$1\"");
+    let output = Command::new("sh")
         .args(["-c", &format!("{exec} sh -c \"$2\" \"$0\" \"$1\"")])
         .arg(std::env::current_exe().unwrap())
         .args([test, &inner])
         .env(THERE, "1")
-        .status();
-    match status.ok().and_then(|status| status.code()) {
+        .output()
+        .unwrap();
+    match output.status.code() {
         Some(0) => {}
         // What the test harness says of a test that failed.
-        Some(101) => panic!("{test} failed elsewhere"),
+        Some(101) => panic!("{test} elsewhere: {}", String::from_utf8_lossy(&output.stdout)),
         other => {
             let reason = format!("{test} needs network namespaces and iproute2 ({other:?})");
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");

@@ -64,14 +64,17 @@ fn descriptors_come_through_the_environment() {
              LISTEN_FDS=3 LISTEN_PID={pid} exec \"$0\" --exact \"$1\""
         );
         let (udp, tcp) = (udp.try_clone().unwrap(), tcp.try_clone().unwrap());
-        let status = Command::new("sh")
+        let output = Command::new("sh")
             .args(["-c", &command])
             .arg(std::env::current_exe().unwrap())
             .arg("inherited::descriptors_come_through_the_environment")
             .env(EXPECTED, expected)
             .stdin(Stdio::from(udp))
             .stdout(Stdio::from(tcp))
-            .status();
-        assert!(status.unwrap().success(), "LISTEN_PID={pid}");
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "LISTEN_PID={pid}: {said}");
     }
 }

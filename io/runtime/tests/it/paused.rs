@@ -147,3 +147,21 @@ async fn under_tls_too() {
     run.output(Output::Pause { conn: server, paused: false }, &[]).await;
     hears(&mut run, server, &expected, false).await;
 }
+
+#[tokio::test]
+async fn a_handshake_reads_what_waited() {
+    let (identity, roots) = identity();
+    let config = Config { tls: tls(roots, &identity), ..Config::default() };
+    let mut run = Run::with(config).await;
+    let (server, client) = pair(&mut run, "127.0.0.1:0").await;
+    run.output(Output::Pause { conn: server, paused: true }, &[]).await;
+    let role = TlsRole::Client { name: NAME.to_owned() };
+    run.output(Output::StartTls { conn: client, role, alpn: Vec::new() }, &[]).await;
+    let role = TlsRole::Server;
+    run.output(Output::StartTls { conn: server, role, alpn: Vec::new() }, &[]).await;
+    for _ in 0..2 {
+        assert!(matches!(run.input().await, Input::Secured { .. }));
+    }
+    run.output(Output::Write { conn: client }, b"sealed").await;
+    hears(&mut run, server, b"sealed", false).await;
+}

@@ -79,7 +79,12 @@ impl<M: Inhabitant> World<M> {
             let random = sockets.entropy.bytes();
             let certificate = sockets.certificate.clone();
             let tls = Tls::start(role, alpn, certificate, random, &mut hello);
+            let was_paused = stream.is_paused();
             stream.start_tls(now, tls, &hello, &mut out);
+            if was_paused {
+                // What waited is the handshake's.
+                self.queue.push(now, Event::Resume { node, conn });
+            }
         }
         self.segments = out;
         self.flush(node, conn);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use machine::CloseReason;
+use machine::{CloseReason, TlsRole};
 use netsim::{Certificate, Direction, defaults};
 
 use crate::streams::{Line, bytes, handshake, latency};
@@ -154,6 +154,21 @@ fn under_tls_too() {
     assert!(waiting >= sent.len() - HELD, "{waiting}");
     line.world.verb(line.b, |talker, _| talker.pause(theirs, false));
     assert!(line.data(b, 60.0) == sent);
+}
+
+#[test]
+fn a_handshake_reads_what_waited() {
+    let mut line = Line::new(1, latency());
+    line.world.set_certificate(line.b, Certificate::new(&["b.example"]));
+    let (ours, theirs) = line.open();
+    line.world.verb(line.b, |talker, _| talker.pause(theirs, true));
+    let role = TlsRole::Client { name: "b.example".to_owned() };
+    line.world.verb(line.a, |talker, _| talker.start_tls(ours, role.clone(), &[]));
+    assert_eq!(told(&mut line.world, line.b, 1.0), []);
+    line.world.verb(line.b, |talker, _| talker.start_tls(theirs, TlsRole::Server, &[]));
+    assert!(matches!(told(&mut line.world, line.b, 1.0)[..], [Told::Secured(..)]));
+    line.world.verb(line.a, |talker, _| talker.write(ours, b"sealed"));
+    assert_eq!(told(&mut line.world, line.b, 1.0), [Told::Data(theirs, b"sealed".to_vec())]);
 }
 
 #[test]
