@@ -1,8 +1,10 @@
 /* The bare limit that a relay is measured against: it forwards datagrams between one socket on one side and many
  * connected sockets on the other, and does nothing else. One thread, epoll, recvmmsg, one send a datagram or train.
  *
- *     forward LISTEN_PORT PEER_PORT FLOWS    all on 127.0.0.1; prints "ready"
- *     forward --echo LISTEN_PORT             sends every datagram back to where it came from
+ *     forward LISTEN_PORT PEER_PORT FLOWS [unconnected]    all on 127.0.0.1; prints "ready"
+ *     forward --echo LISTEN_PORT    sends every datagram back to where it came from
+ *
+ * "unconnected" leaves the flows' sockets unconnected, as a relay must, to whose addresses any peer may send.
  *
  * The first two bytes of a datagram from a client say the flow, as a channel number does: 0x4000 and up. It leaves
  * unchanged by the flow's socket, and what comes back there leaves unchanged towards the client.
@@ -106,8 +108,9 @@ static void send_on(int fd, int i, struct sockaddr_in *to) {
 
 int main(int argc, char **argv) {
     int echo = argc == 3 && !strcmp(argv[1], "--echo");
-    if (!echo && argc != 4) {
-        fputs("usage: forward LISTEN_PORT PEER_PORT FLOWS | forward --echo LISTEN_PORT\n", stderr);
+    int connected = argc == 4;
+    if (!echo && argc != 4 && argc != 5) {
+        fputs("usage: forward LISTEN_PORT PEER_PORT FLOWS [unconnected] | forward --echo LISTEN_PORT\n", stderr);
         return 2;
     }
     struct rlimit limit;
@@ -124,10 +127,10 @@ int main(int argc, char **argv) {
     if (flows > MAX_FLOWS) flows = MAX_FLOWS;
     int in = open_socket(argv[echo ? 2 : 1]);
     watch(epoll, in, MAX_FLOWS);
+    struct sockaddr_in peer = loopback(echo ? "0" : argv[2]);
     for (int i = 0; i < flows; i++) {
-        struct sockaddr_in peer = loopback(argv[2]);
         out[i] = open_socket("0");
-        if (connect(out[i], (struct sockaddr *)&peer, sizeof peer) < 0) die("connect");
+        if (connected && connect(out[i], (struct sockaddr *)&peer, sizeof peer) < 0) die("connect");
         watch(epoll, out[i], (uint32_t)i);
     }
     puts("ready");
@@ -146,7 +149,7 @@ int main(int argc, char **argv) {
                     if (client[from].sin_port) send_on(in, i, &client[from]);
                 } else if (flow < (uint32_t)flows) {
                     client[flow] = names[i];
-                    send_on(out[flow], i, NULL);
+                    send_on(out[flow], i, connected ? NULL : &peer);
                 }
             }
         }

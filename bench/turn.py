@@ -70,11 +70,18 @@ def install_coturn():
 # --- the servers -------------------------------------------------------------------------------------------------------
 
 
+class Failed(Exception):
+    """A server or a load did not do its work."""
+
+
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(("127.0.0.1", udp.getsockname()[1]))
-        return udp.getsockname()[1]
+    """A port that is free for UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                tcp.bind(udp.getsockname())
+                return udp.getsockname()[1]
 
 
 def peer_port():
@@ -83,7 +90,7 @@ def peer_port():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise SystemExit("every port is taken")
+    raise Failed("every port is taken")
 
 
 def wait_for_binding(port, process):
@@ -99,7 +106,7 @@ def wait_for_binding(port, process):
             if process.poll() is not None:
                 break
             time.sleep(0.05)
-    raise SystemExit(f"{process.args[0]} does not answer")
+    raise Failed(f"{process.args[0]} does not answer")
 
 
 class Server:
@@ -227,6 +234,15 @@ class Bare(Server):
         time.sleep(0.5)
 
 
+class Unconnected(Bare):
+    """The same with sockets that are not connected, as those of a relay cannot be."""
+
+    name = "bare, unconnected"
+
+    def command(self):
+        return [*super().command(), "unconnected"]
+
+
 class Echo(Bare):
     """The same program as a UDP echo."""
 
@@ -250,7 +266,7 @@ class Figure:
         self.name, self.arguments, self.value, self.unit, self.flows, self.what, self.one_thread = (
             name, arguments, value, unit, flows, what, one_thread)
         # The others by name, with the target where there is one.
-        self.others = {other.replace("_", "-"): target for other, target in others.items()}
+        self.others = {other.replace("__", ", ").replace("_", "-"): target for other, target in others.items()}
 
     def take(self, tool, server):
         target = f"127.0.0.1:{server.tls_port if 'tls' in self.arguments else server.port}"
@@ -264,7 +280,7 @@ class Figure:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
         events = [json.loads(line) for line in done.stdout.splitlines()]
         if done.returncode or not events:
-            raise SystemExit(f"{self.name}, {server.name}: {done.stderr or done.stdout}\n{server.log()}")
+            raise Failed(f"{self.name}, {server.name}: {done.stderr or done.stdout}\n{server.log()}")
         return events[0]
 
     def of(self, event):
@@ -278,7 +294,7 @@ def figures(packets):
     def passing(name, *arguments, **options):
         return Figure(name, ["-n", packets, *arguments], ("traffic", "cpu_us"), **options)
 
-    both = dict(coturn=0.85, bare=1.15)
+    both = dict(coturn=0.85, bare=1.15, bare__unconnected=None)
     inwards = ("--direction", "peer-to-client")
     between = ("--direction", "client-to-client")
     train = ("--train", 8, "--size", 1200)
@@ -307,6 +323,19 @@ def figures(packets):
     ]
 
 
+def taken(figure, tool, server):
+    """One figure of one server that starts for it; another program may have taken a port just before, so that a second
+    try may do."""
+    for tries_left in (2, 1, 0):
+        try:
+            with server.running(figure.flows, figure.one_thread):
+                return figure.take(tool, server)
+        except Failed as failure:
+            print(failure, file=sys.stderr)
+            if not tries_left:
+                raise
+
+
 def measure(wanted, servers, tool, runs, raw):
     """The values of every figure by server, `runs` of each."""
     values = {}
@@ -315,8 +344,7 @@ def measure(wanted, servers, tool, runs, raw):
             for name in ["wayleave", *figure.others]:
                 if name not in servers:
                     continue
-                with servers[name].running(figure.flows, figure.one_thread) as server:
-                    event = figure.take(tool, server)
+                event = taken(figure, tool, servers[name])
                 value = figure.of(event)
                 lost = (event.get("traffic") or event).get("lost", 0)
                 values.setdefault((figure.name, name), []).append(value)
@@ -461,6 +489,7 @@ def main():
         "coturn": (Coturn, install_coturn),
         "turn-server": (TurnServer, lambda: args.turn_server or install_turn_server()),
         "bare": (Bare, build_forward),
+        "bare, unconnected": (Unconnected, build_forward),
         "echo": (Echo, build_forward),
     }
     servers = {name: kind(program().resolve()) for name, (kind, program) in programs.items()
