@@ -6,6 +6,7 @@
 //! is told apart by [`Relay::claims`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use machine::{Endpoint, Entropy, Id, Input, Instant, Machine, Output, Transport};
@@ -185,11 +186,7 @@ impl Relay {
     }
 
     /// Something arrived for a name of the client's own.
-    pub(crate) fn handle_input(
-        &mut self,
-        context: &Context<'_>,
-        input: Input<'_, std::convert::Infallible>,
-    ) {
+    pub(crate) fn handle_input(&mut self, context: &Context<'_>, input: Input<'_, Infallible>) {
         if let Input::Failed { id, .. } | Input::Closed { conn: id, .. } = &input {
             self.own.remove(id);
         }
@@ -235,7 +232,7 @@ impl Relay {
     fn carry_out(
         &mut self,
         context: &mut Context<'_>,
-        output: Output<crate::Event, std::convert::Infallible>,
+        output: Output<crate::Event, Infallible>,
         payload: &[u8],
     ) -> Option<Id> {
         match output {
@@ -445,9 +442,7 @@ impl Relay {
             self.client.close(context.now);
         }
     }
-}
 
-impl Relay {
     /// Waits for the server no longer: closes what the client still has open.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>) {
         for id in std::mem::take(&mut self.own) {

@@ -428,9 +428,9 @@ impl Session {
                 }
             }
             Told::PeerRefused { peer, cause } if peer.port() == 0 => {
-                let base = towards(peer.ip());
-                if let (Some(agent), Some(base)) = (&mut self.agent, base) {
-                    let code = cause.code().unwrap_or_default();
+                // Without a code the server was silent, as the checks will be.
+                let (base, code) = (towards(peer.ip()), cause.code());
+                if let (Some(agent), Some(base), Some(code)) = (&mut self.agent, base, code) {
                     agent.refuse_peer(context.now, base, peer.ip(), code);
                 }
             }
