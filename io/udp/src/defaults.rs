@@ -71,3 +71,17 @@ pub const BINDING_BURST_SECS: u64 = 2;
 /// Buckets of source prefixes for Binding answers, a fixed number of eight bytes each; prefixes that
 /// fall into the same one share it.
 pub const BINDING_BUCKETS: usize = 8192;
+
+/// Rounds of several packets that are closer to each other than this make a shard rest between them:
+/// it is woken at most some seven thousand times a second, and a packet waits at most 0.15 ms. Longer
+/// than the rest and what the kernel's timers add to it, so that one rest follows the other.
+pub const OFTEN: std::time::Duration = std::time::Duration::from_micros(250);
+
+/// Rounds of one packet each that are closer than this do so too.
+pub const AT_ONCE: std::time::Duration = std::time::Duration::from_micros(60);
+
+/// How long a shard rests; the kernel's timers add half as much.
+pub const REST: std::time::Duration = std::time::Duration::from_micros(100);
+
+/// Packets in a round that are company enough.
+pub const ENOUGH_LEN: usize = 96;

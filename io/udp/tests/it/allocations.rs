@@ -3,24 +3,31 @@
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::world::{World, alone, channel_data, local};
+use machine::{Endpoint, Entropy, Ids};
+use relay::{Change, Channel, Client, Flow, FlowId, Permission, Reach, Relayed, Table};
+
+use crate::world::{CHANNEL, FOREVER, World, alone, channel_data, local};
 
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 // SAFETY: the system's allocator does everything.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        LIVE_BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
         // SAFETY: as the caller promised.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE_BYTES.fetch_sub(layout.size() as u64, Ordering::Relaxed);
         // SAFETY: as the caller promised.
         unsafe { System.dealloc(at, layout) }
     }
@@ -67,4 +74,32 @@ fn packets_allocate_nothing() {
         ALLOCATIONS.load(Ordering::Relaxed) == before
     });
     assert!(quiet, "something allocates with every packet");
+}
+
+#[test]
+fn a_flow_is_small_and_a_replica_of_it_smaller() {
+    const FLOWS: u64 = 5000;
+    let _alone = alone();
+    let mut ids = Ids::new(1);
+    let listener = ids.next_id();
+    let live = || LIVE_BYTES.load(Ordering::Relaxed);
+    let before = live();
+    let changes: Vec<Change> = (0..FLOWS)
+        .map(|n| {
+            let remote = Endpoint::new(Ipv4Addr::from_bits(n as u32 + (1 << 24)), 4000);
+            let client = Client::Datagram { socket: listener, local: remote.ip(), remote };
+            let relayed = Relayed { socket: ids.next_id(), local: remote, external: remote };
+            let mut flow = Flow::new(client, relayed, FOREVER);
+            flow.permit(Permission { ip: remote.ip(), reach: Reach::Network, until: FOREVER });
+            flow.bind(Channel { number: CHANNEL, peer: remote, until: FOREVER });
+            Change::Set(FlowId(n), Arc::new(flow))
+        })
+        .collect();
+    let of_flows = (live() - before) / FLOWS;
+    let before = live();
+    let mut table = Table::replica(&mut Entropy::seeded(1));
+    changes.iter().for_each(|change| table.apply(change.clone()));
+    let of_replica = (live() - before) / FLOWS;
+    assert_eq!(table.len() as u64, FLOWS);
+    assert!(of_flows < 512 && of_replica < 320, "{of_flows} and {of_replica} bytes a flow");
 }
