@@ -23,6 +23,8 @@ const REALM: &str = "example.org";
 const CLIENTS: usize = 3;
 /// The client that comes over TCP.
 const OVER_TCP: usize = 2;
+/// The client that asks for mobility, and moves.
+const MOBILE: usize = 1;
 const CORE: [u8; 4] = [192, 0, 2, 1];
 
 /// Takes `bytes` as operations.
@@ -81,6 +83,12 @@ struct World {
     replies: Vec<Vec<u8>>,
     model: [Option<Allocation>; CLIENTS],
     replica: Table,
+    /// Where the mobile client is.
+    place: Endpoint,
+    /// Where it has said that it moves to, and until when it has to confirm it.
+    moving: Option<(Endpoint, Duration)>,
+    places: u8,
+    ticket: Vec<u8>,
     /// What the replica does with the packet that the server was given.
     forward: Option<(Forward, Vec<u8>)>,
 }
@@ -109,6 +117,10 @@ impl World {
             replies: Vec::new(),
             model: Default::default(),
             replica: Table::replica(&mut Entropy::seeded(2)),
+            place: address(MOBILE),
+            moving: None,
+            places: 0,
+            ticket: Vec::new(),
             forward: None,
         };
         world.settle();
@@ -123,7 +135,7 @@ impl World {
     fn step(&mut self, ops: &mut impl Iterator<Item = u8>) -> Option<()> {
         let op = ops.next()?;
         let (client, what) = (usize::from(ops.next()?) % CLIENTS, ops.next()?);
-        match op % 10 {
+        match op % 11 {
             0 => self.allocate(client, what),
             1 => self.refresh(client, what),
             2 => self.permit(client, what),
@@ -132,7 +144,8 @@ impl World {
             6 => self.send_on_channel(client, what),
             7 => self.peer_sends(client, what),
             8 => self.pass(Duration::from_secs(u64::from(what) * 4)),
-            _ => self.disturb(client, what, ops),
+            9 => self.disturb(client, what, ops),
+            _ => self.move_on(what),
         }
         assert!(self.replies.is_empty(), "nobody is answered twice");
         Some(())
@@ -161,6 +174,9 @@ impl World {
         let expected = if self.live(client).is_some() { 437 } else { 200 };
         let reply = self.ask(client, Method::ALLOCATE, |request| {
             request.requested_transport(RelayTransport::Udp).lifetime(Duration::from_secs(secs));
+            if client == MOBILE {
+                request.mobility_ticket(&[]);
+            }
         });
         assert_eq!(code(&reply), expected);
         if expected == 200 {
@@ -168,6 +184,9 @@ impl World {
             let relayed = message.relayed_addresses().next().expect("a relayed address");
             let until = self.elapsed + Duration::from_secs(secs.clamp(600, 3600));
             let (permissions, channels) = (BTreeMap::new(), BTreeMap::new());
+            if client == MOBILE {
+                self.ticket = message.mobility_ticket().expect("a ticket").to_vec();
+            }
             self.model[client] = Some(Allocation { relayed, until, permissions, channels });
         }
     }
@@ -181,10 +200,45 @@ impl World {
         assert_eq!(code(&reply), expected);
         let until = self.elapsed + Duration::from_secs(secs.clamp(600, 3600));
         match &mut self.model[client] {
-            place if secs == 0 => *place = None,
+            place if secs == 0 => {
+                *place = None;
+                self.moving.take_if(|_| client == MOBILE);
+            }
             Some(allocation) if expected == 200 => allocation.until = until,
             _ => {}
         }
+    }
+
+    /// The mobile client comes back elsewhere, or confirms that it has.
+    fn move_on(&mut self, what: u8) {
+        if let Some((place, _)) = self.moving.take() {
+            self.place = place;
+            return match what % 2 {
+                0 => self.send(MOBILE, what, false),
+                _ => self.permit(MOBILE, what),
+            };
+        }
+        if self.live(MOBILE).is_none() {
+            return;
+        }
+        self.places = (self.places + 1) % 100;
+        let place = Endpoint::new([198, 51, 100, 100 + self.places], 4000);
+        let ticket = self.ticket.clone();
+        self.moving = Some((place, self.elapsed + Duration::from_secs(30)));
+        let reply = self.ask_from(MOBILE, place, Method::REFRESH, |request| {
+            request.mobility_ticket(&ticket);
+        });
+        assert_eq!(code(&reply), 200);
+        let message = Message::parse(&reply).expect("a success");
+        self.ticket = message.mobility_ticket().expect("a new ticket").to_vec();
+        if let Some(allocation) = &mut self.model[MOBILE] {
+            allocation.until = self.elapsed + Duration::from_secs(600);
+        }
+    }
+
+    /// Where a client is.
+    fn place(&self, client: usize) -> Endpoint {
+        if client == MOBILE { self.place } else { address(client) }
     }
 
     /// Permissions for the peers of a mask.
@@ -354,6 +408,16 @@ impl World {
 
     /// Asks as a client does: with its nonce, and again with a new one if that is stale.
     fn ask(&mut self, client: usize, method: Method, add: impl Fn(&mut Builder)) -> Vec<u8> {
+        self.ask_from(client, self.place(client), method, add)
+    }
+
+    fn ask_from(
+        &mut self,
+        client: usize,
+        place: Endpoint,
+        method: Method,
+        add: impl Fn(&mut Builder),
+    ) -> Vec<u8> {
         for _ in 0..3 {
             self.transactions += 1;
             let mut id = [0; 12];
@@ -365,7 +429,7 @@ impl World {
             let algorithm = PasswordAlgorithm::Md5;
             let key = Key::long_term(algorithm, user, REALM, b"swordfish").expect("MD5 is known");
             request.integrity(&key);
-            self.give(client, &request.finish());
+            self.give_from(client, place, &request.finish());
             let reply = self.replies.pop().expect("a request is answered");
             self.forward = None;
             if code(&reply) != 438 {
@@ -379,12 +443,16 @@ impl World {
 
     /// Gives bytes of a client's to the server.
     fn give(&mut self, client: usize, bytes: &[u8]) {
+        self.give_from(client, self.place(client), bytes);
+    }
+
+    fn give_from(&mut self, client: usize, remote: Endpoint, bytes: &[u8]) {
         if client == OVER_TCP {
             let conn = self.connect();
             return self.input(Input::Data { conn, bytes });
         }
         let Some(socket) = self.udp else { return };
-        let (local, remote) = (self.listener, address(client));
+        let local = self.listener;
         let (ecn, segment_size, now) = (None, None, self.now().mono);
         let from = Client::Datagram { socket, local: local.ip(), remote };
         self.replicate(bytes, |table, packet| table.from_client(now, from, packet));
@@ -417,6 +485,8 @@ impl World {
         for allocation in &mut self.model {
             allocation.take_if(|allocation| allocation.until <= end);
         }
+        let there = self.model[MOBILE].is_some();
+        self.moving.take_if(|(_, until)| *until <= end || !there);
     }
 
     fn input(&mut self, input: Input<'_, Answer>) {
@@ -482,7 +552,12 @@ impl World {
 
     fn datagram_arrives(&mut self, socket: Id, remote: Endpoint, bytes: &[u8]) {
         let from = self.sockets[&socket];
-        match (0..OVER_TCP).find(|client| address(*client) == remote) {
+        if self.moving.is_some_and(|(place, _)| place == remote) {
+            let message = Message::parse(bytes).expect("what is sent is read");
+            assert!(message.class().is_response(), "data goes where the client is");
+            return self.replies.push(bytes.to_vec());
+        }
+        match (0..OVER_TCP).find(|client| self.place(*client) == remote) {
             Some(client) if from == self.listener => self.arrive(client, bytes),
             _ => {
                 let data = bytes.to_vec();
