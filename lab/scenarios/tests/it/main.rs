@@ -3,6 +3,7 @@
 mod first_call;
 mod long_call;
 mod matrix;
+mod relayed;
 
 use std::sync::Arc;
 
