@@ -148,6 +148,7 @@ impl World<Embedded> for Listener {
         let _ = self.0.send(event);
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an async fn would borrow self")]
     fn answer(
         &mut self,
         question: Infallible,
