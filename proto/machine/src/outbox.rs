@@ -60,8 +60,14 @@ impl Outbox {
         if self.waiting.len() + message.len() > self.limit.saturating_add(self.room) {
             return Err(Full);
         }
-        self.waiting.extend(message);
-        self.flush(outputs);
+        // Where something waits, there is no room.
+        let at_once = if self.waiting.is_empty() { self.room.min(message.len()) } else { 0 };
+        let (first, rest) = message.split_at(at_once);
+        if !first.is_empty() {
+            self.room -= first.len();
+            outputs.write(self.conn, first);
+        }
+        self.waiting.extend(rest);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::origin::Origin;
 use super::{Refusal, Server};
 use crate::attribute::IcmpError;
 use crate::message::UNDERSTOOD;
-use crate::{Family, TurnBuilder, TurnMessage};
+use crate::{ChannelData, Family, TurnBuilder, TurnMessage};
 
 impl Server {
     /// Takes a datagram.
@@ -28,7 +28,7 @@ impl Server {
             let origin = Origin { client, remote, transport: Transport::Udp };
             self.take_from_client(now, origin, bytes);
         } else if self.sockets.contains_key(&socket) {
-            self.forward(bytes, false, |table, packet| {
+            self.forward([&[], bytes], false, |table, packet| {
                 table.from_peer(now.mono, socket, remote, packet)
             });
         }
@@ -40,24 +40,37 @@ impl Server {
             return self.binding(now, &origin, bytes);
         }
         let client = origin.client;
-        let forward =
-            self.forward(bytes, false, |table, packet| table.from_client(now.mono, client, packet));
+        let forward = self.forward([&[], bytes], false, |table, packet| {
+            table.from_client(now.mono, client, packet)
+        });
         if forward == Forward::Control {
             self.control(now, origin, bytes);
         }
     }
 
-    /// Puts a packet through the table and sends it on.
+    /// Takes data that a client sent on a channel, over a connection.
+    pub(super) fn take_channel_data(&mut self, now: Now, origin: Origin, data: &ChannelData<'_>) {
+        let Some(header) = ChannelData::header(data.number, data.data.len()) else { return };
+        let client = origin.client;
+        let forward = self.forward([&header, data.data], false, |table, packet| {
+            table.from_client(now.mono, client, packet)
+        });
+        if forward == Forward::Control {
+            self.control(now, origin, &[&header, data.data].concat());
+        }
+    }
+
+    /// Puts a packet, which comes in two parts, through the table and sends it on.
     fn forward(
         &mut self,
-        bytes: &[u8],
+        parts: [&[u8]; 2],
         dont_fragment: bool,
         decide: impl FnOnce(&mut relay::Table, &mut Packet<'_>) -> Forward,
     ) -> Forward {
         let mut buf = std::mem::take(&mut self.scratch);
         buf.clear();
         buf.resize(HEADROOM_LEN, 0);
-        buf.extend_from_slice(bytes);
+        parts.iter().for_each(|part| buf.extend_from_slice(part));
         let end = buf.len();
         buf.resize(end + TAILROOM_LEN, 0);
         let mut packet = Packet::new(&mut buf, HEADROOM_LEN, end);
@@ -118,7 +131,7 @@ impl Server {
         }
         let mut plain = Builder::indication(Method::SEND, message.id());
         let plain = plain.peer_address(peer).data(data).finish();
-        self.forward(&plain, message.dont_fragment(), |table, packet| {
+        self.forward([&[], &plain], message.dont_fragment(), |table, packet| {
             table.from_client(now.mono, origin.client, packet)
         });
     }

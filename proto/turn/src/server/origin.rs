@@ -1,5 +1,7 @@
 //! Where something came from: the 5-tuple of RFC 8656 §2, and the way back to it.
 
+use std::borrow::Cow;
+
 use machine::{Endpoint, Output, Transport};
 use relay::Client;
 
@@ -53,7 +55,10 @@ impl Server {
     pub(super) fn send_media(&mut self, client: Client, bytes: &[u8]) {
         let Client::Stream { conn } = client else { return self.send(client, bytes) };
         let Some(conn) = self.conns.get_mut(&conn) else { return };
-        let padded = [bytes, crate::channel::padding(bytes.len())].concat();
+        let padded = match crate::channel::padding(bytes.len()) {
+            [] => Cow::Borrowed(bytes),
+            padding => Cow::Owned([bytes, padding].concat()),
+        };
         if conn.outbox.waiting() > MEDIA_BYTES
             || conn.outbox.send(&padded, &mut self.outputs).is_err()
         {

@@ -11,7 +11,6 @@ use super::defaults::{IDLE_CONNECTION, SPLICE_MAX_BYTES, UNPROVEN_FRAME_BYTES};
 use super::gate::Gate;
 use super::origin::Origin;
 use super::{Refusal, Release, Server};
-use crate::ChannelData;
 use crate::defaults::MAX_FRAME_BYTES;
 use crate::framing::{Frame, Framer};
 
@@ -113,7 +112,7 @@ impl Server {
         loop {
             match framer.next_frame() {
                 Ok(Some(Frame::Stun(message))) => self.take_from_client(now, origin, message),
-                Ok(Some(Frame::ChannelData(data))) => self.channel_data(now, origin, &data),
+                Ok(Some(Frame::ChannelData(data))) => self.take_channel_data(now, origin, &data),
                 Ok(None) => break,
                 Err(_) => return self.cut_off(now, id),
             }
@@ -134,12 +133,6 @@ impl Server {
         if let Some(conn) = self.conns.get_mut(&id) {
             conn.framer = framer;
         }
-    }
-
-    fn channel_data(&mut self, now: Now, origin: Origin, data: &ChannelData<'_>) {
-        let mut bytes = Vec::with_capacity(4 + data.data.len());
-        data.write(false, &mut bytes);
-        self.take_from_client(now, origin, &bytes);
     }
 
     /// There is room on a connection again.
