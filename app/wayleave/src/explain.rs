@@ -152,14 +152,15 @@ fn wants_relay_only(explanation: &Explanation) -> bool {
         && explanation.sources.iter().all(|source| source.relay.is_some())
 }
 
-/// Whether every STUN server that was asked kept silent.
+/// Whether every STUN server that was asked has kept silent so far.
 fn is_silent(explanation: &Explanation) -> bool {
     let mut asked = explanation
         .sources
         .iter()
         .filter(|source| source.relay.is_none() && source.server.is_some())
         .peekable();
-    asked.peek().is_some() && asked.all(|source| matches!(source.answer, Answer::Silence))
+    asked.peek().is_some()
+        && asked.all(|source| matches!(source.answer, Answer::Silence | Answer::Pending))
 }
 
 /// What TURN servers said that gave no address.
@@ -187,6 +188,11 @@ fn relays(explanation: &Explanation) -> Vec<String> {
         }
     }
     said
+}
+
+/// What was tried in vain: pairs, and TURN servers.
+pub fn attempts(explanation: &Explanation) -> Vec<String> {
+    fates(explanation).chain(relays(explanation)).collect()
 }
 
 /// Pairs that were tried and did not work.

@@ -127,11 +127,11 @@ impl Outcome<'_> {
         let mut verdict = explain::verdict(explanation, side.path.as_ref());
         let relayed = side.path.as_ref().is_none_or(|path| path.relayed);
         if let Some(why) = why::why(&self.spec.alice, &self.spec.bob).filter(|_| relayed) {
-            verdict.causes.splice(0..0, why.causes);
-            verdict.remedies = match side.path {
-                Some(_) => why.remedies,
-                None => [verdict.remedies, why.remedies].concat(),
-            };
+            verdict.causes = [why.causes, explain::attempts(explanation)].concat();
+            verdict.remedies = why.remedies;
+            if side.path.is_none() && !self.spec.turn {
+                verdict.remedies.insert(0, "a relay (TURN)".to_owned());
+            }
         }
         Some(verdict)
     }

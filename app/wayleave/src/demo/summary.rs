@@ -60,13 +60,13 @@ fn path(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
 
 /// How one side's media get to the relay.
 fn over((name, side): (&str, &Side)) -> String {
-    match side.path.as_ref().map(|path| (path.relay, events::transport_name(path.transport))) {
-        Some((Some(relay), transport)) => {
-            format!("{name} sends to the relay over {transport}, and is reached at {relay} there.")
-        }
-        Some((None, _)) => format!("{name} sends to the other side's relay."),
-        None => format!("{name} has no path."),
-    }
+    let Some(path) = &side.path else { return format!("{name} has no path.") };
+    let Some(relay) = path.relay else {
+        return format!("{name} sends to the other side's address on the relay, {}.", path.remote);
+    };
+    let over = events::transport_name(path.transport).to_uppercase();
+    let at = path.local;
+    format!("{name} sends to the relay {relay} over {over}, and is reached at {at} there.")
 }
 
 fn route(path: &Path) -> String {

@@ -55,8 +55,9 @@ impl<'a> View<'a> {
         ui.say(format!("  {} {}┐", self.name(Who::Alice), pad(&alice)));
         let gap = " ".repeat(width + 2);
         ui.say(format!(
-            "        {gap}├── internet ── {} {CORE}: SIP and STUN for {DOMAIN}",
-            self.name(Who::Core)
+            "        {gap}├── internet ── {} {CORE}: SIP, STUN{} for {DOMAIN}",
+            self.name(Who::Core),
+            if spec.turn { " and TURN" } else { "" }
         ));
         ui.say(format!("  {} {}┘", self.name(Who::Bob), pad(&bob)));
         ui.say("");

@@ -192,7 +192,7 @@ fn nats_that_need_a_relay_get_one_and_are_told_why() {
             assert_eq!(media["lost"], 0, "{alice} {bob}");
             assert!(media["mos"].as_f64().unwrap() > 4.0, "{alice} {bob}: {media}");
         }
-        for words in ["Relayed", "relay over", "Would have helped"] {
+        for words in ["Relayed", "to the relay 130.79.200.22:3478 over", "Would have helped"] {
             assert!(told.said.contains(words), "no {words:?} in {}", told.said);
         }
         let ladder = fs::read_to_string(out.join("ladder.txt")).unwrap();
