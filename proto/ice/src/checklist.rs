@@ -210,7 +210,7 @@ impl ChecklistSet {
             .pairs
             .iter()
             .filter(|pair| pair.stream == stream && !pair.retired)
-            .filter(|pair| pair.state == PairState::Frozen)
+            .filter(|pair| pair.state == PairState::Frozen && !self.is_needless(pair))
             .map(|pair| (pair.priority, pair.id))
             .collect();
         frozen.sort_unstable_by(|a, b| b.cmp(a));
@@ -225,9 +225,12 @@ impl ChecklistSet {
     /// Whether a pair of the same foundation, in any stream, is Waiting or In-Progress.
     fn is_foundation_busy(&self, pair: &Pair) -> bool {
         self.pairs.iter().any(|other| {
-            !other.retired
-                && matches!(other.state, PairState::Waiting | PairState::InProgress)
-                && other.foundation == pair.foundation
+            let busy = match other.state {
+                PairState::InProgress => true,
+                PairState::Waiting => !self.is_needless(other),
+                _ => false,
+            };
+            busy && !other.retired && other.foundation == pair.foundation
         })
     }
 
@@ -245,9 +248,14 @@ impl ChecklistSet {
         });
         for index in order {
             let pair = &self.pairs[index];
-            let fresh = pair.state == PairState::Frozen && !pair.retired;
+            let fresh = pair.state == PairState::Frozen && !pair.retired && !self.is_needless(pair);
             let mut kin = self.pairs.iter().filter(|other| other.foundation == pair.foundation);
-            let untried = kin.clone().all(|other| other.state == PairState::Frozen);
+            // What is needless stands for nobody.
+            let untried = kin.clone().all(|other| match other.state {
+                PairState::Frozen => true,
+                PairState::Waiting => self.is_needless(other),
+                _ => false,
+            });
             if fresh && (untried || kin.any(|other| other.state == PairState::Succeeded)) {
                 self.pairs[index].state = PairState::Waiting;
             }

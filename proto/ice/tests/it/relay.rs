@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ice::agent::Event;
-use ice::{CandidateKind, Fate, PairReport, Reason};
+use ice::{CandidateKind, Fate, LocalCandidate, PairReport, Reason};
 
 use crate::world::{ALICE, BOB, Behaviour, World};
 
@@ -146,4 +146,28 @@ fn a_chosen_relay_that_ends_gives_way_to_what_works_or_fails_the_session() {
     assert!(world.events[ALICE].contains(&Event::Failed(reason)));
     let explanation = world.agents[ALICE].explain();
     assert!(explanation.pairs.iter().any(|pair| pair.fate == Fate::Withdrawn));
+}
+
+#[test]
+fn a_component_that_needs_its_relay_does_not_wait_for_one_that_does_not() {
+    let mut world = World::new(2).relayed(ALICE).relayed(BOB);
+    let via = (crate::world::SERVER.parse().unwrap(), machine::Transport::Udp);
+    for side in [ALICE, BOB] {
+        let host = world.base(side, 0, 0, 1);
+        let found = LocalCandidate::host(1, host, 65_535, "eth0");
+        world.agents[side].add_local(0, found).unwrap();
+        // The second component has nothing but its relayed address.
+        for component in [1, 2] {
+            let base = world.relayed_base(side, component);
+            let found = LocalCandidate::relayed(component, base, host, 65_535, via);
+            world.agents[side].add_local(0, found).unwrap();
+        }
+        world.agents[side].local_complete(world.now);
+    }
+    world.tell(ALICE);
+    world.tell(BOB);
+    assert!(world.settle(LONG) < Duration::from_secs(3));
+    world.agreed(2);
+    let kinds = [1, 2].map(|n| world.agents[ALICE].way(0, n).unwrap().local.kind);
+    assert_eq!(kinds, [CandidateKind::Host, CandidateKind::Relayed]);
 }
