@@ -7,5 +7,8 @@ pub const WAITING_BYTES: usize = 64 << 20;
 /// What a 503 for a store that does not keep up says in Retry-After (RFC 3261 §21.5.4).
 pub const RETRY_SECS: u32 = 10;
 
+/// How often another port is looked for that is free over UDP and over TCP.
+pub const PORT_TRIES: u32 = 16;
+
 /// What a waiting request takes beside its text, about.
 pub const WAITING_OVERHEAD: usize = 512;

@@ -24,7 +24,8 @@ impl Server {
         self.settle();
     }
 
-    fn bind(&mut self, listener: Listener) {
+    /// Binds a listener; its name.
+    pub(crate) fn bind(&mut self, listener: Listener) -> Id {
         let id = match listener.service {
             Service::Sip => self.stack.listen(listener.transport, listener.local),
             Service::Turn => {
@@ -33,6 +34,7 @@ impl Server {
             }
         };
         self.pending.insert(id, listener);
+        id
     }
 
     pub(crate) fn listening(&mut self, id: Id, local: Endpoint) {
@@ -42,7 +44,10 @@ impl Server {
         }
         let Listener { service, transport, .. } = listener;
         self.bound.push(Address { service, transport, local });
-        self.bind_siblings(&listener, local.port());
+        self.pairs.remove(&id);
+        for tcp in self.bind_siblings(&listener, local.port()) {
+            self.pairs.insert(tcp, id);
+        }
         self.settle();
     }
 
@@ -56,14 +61,34 @@ impl Server {
         self.settle();
     }
 
-    /// Binds what waited for the port of `listener`.
-    fn bind_siblings(&mut self, listener: &Listener, port: u16) {
+    /// Whether a listener over TCP failed because its sibling's port is taken over TCP, and another
+    /// port may be looked for: the sibling, and what was asked for.
+    pub(crate) fn collision(&mut self, id: Id, kind: &FailKind) -> Option<(Id, Listener)> {
+        let udp = self.pairs.remove(&id)?;
+        if *kind != FailKind::AddressInUse || self.port_tries == 0 {
+            return None;
+        }
+        self.port_tries -= 1;
+        Some((udp, self.pending.remove(&id)?))
+    }
+
+    /// Binds SIP anew over UDP and TCP, in place of `udp`, which is closed.
+    pub(crate) fn bind_pair_again(&mut self, udp: Id, tcp: Listener) {
+        self.wildcards.remove(&udp);
+        let closed = Address { service: tcp.service, transport: Transport::Udp, local: tcp.local };
+        self.bound.retain(|address| *address != closed);
+        let local = tcp.local.with_port(0);
+        self.siblings.push(Listener { local, ..tcp });
+        self.bind(Listener { local, transport: Transport::Udp, ..tcp });
+    }
+
+    /// Binds what waited for the port of `listener`; the names.
+    fn bind_siblings(&mut self, listener: &Listener, port: u16) -> Vec<Id> {
         let (ready, waiting): (Vec<_>, Vec<_>) =
             self.siblings.drain(..).partition(|sibling| is_sibling(listener, sibling));
         self.siblings = waiting;
-        for sibling in ready {
-            self.bind(Listener { local: sibling.local.with_port(port), ..sibling });
-        }
+        let at = |sibling: Listener| Listener { local: sibling.local.with_port(port), ..sibling };
+        ready.into_iter().map(|sibling| self.bind(at(sibling))).collect()
     }
 
     fn settle(&mut self) {

@@ -31,7 +31,15 @@ impl Server {
             // What concerns a listener is the core's own affair.
             match event {
                 turn_server::Event::Listening { id, local, .. } => self.listening(id, local),
-                turn_server::Event::ListenFailed { id, kind, .. } => self.listen_failed(id, &kind),
+                turn_server::Event::ListenFailed { id, kind, .. } => {
+                    match self.collision(id, &kind) {
+                        // Clients are told the port of each transport: another does for TCP.
+                        Some((_, tcp)) => {
+                            self.bind(Listener { local: tcp.local.with_port(0), ..tcp });
+                        }
+                        None => self.listen_failed(id, &kind),
+                    }
+                }
                 turn_server::Event::Relay(change) => {
                     return Some(Output::Event(Event::Relay(change)));
                 }

@@ -10,6 +10,7 @@ use sip::stack::{self, Stack};
 
 use crate::admit::Waiting;
 use crate::config::{Config, Listener};
+use crate::defaults::PORT_TRIES;
 use crate::event::{Address, Answer, Event, Question};
 use crate::relaying::{self, subject};
 use crate::stats::Stats;
@@ -40,6 +41,10 @@ pub struct Server {
     pub(crate) pending: BTreeMap<Id, Listener>,
     /// Listeners over TCP that wait for the port of their sibling over UDP.
     pub(crate) siblings: Vec<Listener>,
+    /// Listeners over TCP at a port that their sibling over UDP got, and that sibling.
+    pub(crate) pairs: BTreeMap<Id, Id>,
+    /// How often another port may still be looked for.
+    pub(crate) port_tries: u32,
     pub(crate) bound: Vec<Address>,
     /// Sockets that are bound to every address.
     pub(crate) wildcards: BTreeSet<Id>,
@@ -75,6 +80,8 @@ impl Server {
             ),
             pending: BTreeMap::new(),
             siblings: Vec::new(),
+            pairs: BTreeMap::new(),
+            port_tries: PORT_TRIES,
             bound: Vec::new(),
             wildcards: BTreeSet::new(),
             ready: false,
@@ -153,7 +160,16 @@ impl Server {
         while let Some(event) = self.stack.poll_event() {
             match event {
                 stack::Event::Listening { id, local, .. } => self.listening(id, local),
-                stack::Event::ListenFailed { id, kind, .. } => self.listen_failed(id, &kind),
+                stack::Event::ListenFailed { id, kind, .. } => {
+                    match self.collision(id, &kind) {
+                        Some((udp, tcp)) => {
+                            // Phones that turn to TCP stay with the port: another is taken for both.
+                            self.stack.close(now, udp);
+                            self.bind_pair_again(udp, tcp);
+                        }
+                        None => self.listen_failed(id, &kind),
+                    }
+                }
                 stack::Event::Request { transaction, flow, request } => {
                     self.request(now, transaction, flow, request);
                 }

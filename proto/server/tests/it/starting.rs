@@ -1,9 +1,10 @@
 //! The start: every address is named, and what cannot be bound is explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use machine::Transport;
-use wayleave_server::{Address, Config, Event, Service};
+use machine::{BindKind, Entropy, FailKind, Input, Instant, Machine as _, Now, Output, Transport};
+use wayleave_server::{Address, Answer, Config, Event, Server, Service};
 
 use crate::lab::{CORE, Lab};
 
@@ -83,10 +84,66 @@ fn what_cannot_be_bound_is_explained() {
     lab.assert_serves();
 }
 
+/// Starts a core whose ports over UDP are 1001, 1002, … and whose first listeners over TCP collide;
+/// gives what it says.
+fn start_among(mut collisions: u32) -> Vec<Event> {
+    let mut core = Server::new(config(true), &Entropy::seeded(1));
+    let now = Now { mono: Instant::ORIGIN, unix: Duration::ZERO };
+    let (mut events, mut port, mut todo) = (Vec::new(), 1000, VecDeque::new());
+    loop {
+        while let Some(output) = core.poll_output(&mut Vec::new()) {
+            match output {
+                Output::Ask { id, .. } => {
+                    todo.push_back(Input::Answer { id, answer: Answer::Bindings(Vec::new()) });
+                }
+                Output::Bind { id, kind: BindKind::TcpListener, .. } if collisions > 0 => {
+                    collisions -= 1;
+                    todo.push_back(Input::Failed { id, kind: FailKind::AddressInUse });
+                }
+                Output::Bind { id, local, .. } => {
+                    port += u16::from(local.port() == 0);
+                    let port = if local.port() == 0 { port } else { local.port() };
+                    todo.push_back(Input::Bound { id, local: local.with_port(port) });
+                }
+                Output::Event(event) => events.push(event),
+                _ => {}
+            }
+        }
+        let Some(input) = todo.pop_front() else { return events };
+        core.handle_input(now, input);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_over_tcp_is_given_up_over_udp() {
+    let events = start_among(0);
+    assert_eq!(ready(&events).len(), 4);
+    // SIP takes another port for both; TURN tells another one for TCP.
+    for collisions in [1, 2] {
+        let events = start_among(collisions);
+        let failed = |event: &Event| matches!(event, Event::ListenFailed { .. });
+        assert!(!events.iter().any(failed), "{events:?}");
+        let addresses = ready(&events);
+        assert_eq!(addresses.len(), 4, "{addresses:?}");
+        let port = |transport| {
+            let wanted = |a: &&Address| (a.service, a.transport) == (Service::Sip, transport);
+            addresses.iter().find(wanted).unwrap().local.port()
+        };
+        assert_eq!(port(Transport::Udp), port(Transport::Tcp));
+    }
+}
+
+#[test]
+fn ports_are_not_looked_for_without_end() {
+    let events = start_among(1000);
+    assert!(events.iter().any(|event| matches!(event, Event::ListenFailed { .. })));
+    assert_eq!(ready(&events).len(), 2, "UDP alone");
+}
+
 #[test]
 fn stun_on_both_ports() {
     let mut lab = Lab::new(1);
-    let id = stun::TransactionId::random(&mut machine::Entropy::seeded(1));
+    let id = stun::TransactionId::random(&mut Entropy::seeded(1));
     let request = stun::Builder::request(stun::Method::BINDING, id).finish();
     for port in [5060, 3478] {
         assert_eq!(lab.say_to(&format!("{CORE}:{port}"), &request).len(), 1, "port {port}");
