@@ -107,7 +107,7 @@ where
             return;
         }
         match arrival {
-            Arrival::Datagram { socket, local, remote, segment_size, bytes } => {
+            Arrival::Datagram { socket, local, remote, segment_size, bytes, .. } => {
                 tracing::trace!(?socket, %remote, len = bytes.len(), "receives");
                 let ecn = None;
                 self.input(Input::Datagram { socket, local, remote, ecn, segment_size, bytes });

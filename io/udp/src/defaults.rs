@@ -22,6 +22,11 @@ pub const MAX_CONTROL_MESSAGES: usize = 8192;
 /// much again.
 pub const MAX_CONTROL_LEN: usize = 4 << 20;
 
+/// The part of what waits for control, one in so many, that may have arrived at relayed addresses:
+/// media for clients on connections, which anybody can send as fast as he likes once a client has
+/// permitted him. The rest is for requests.
+pub const RELAYED_SHARE: usize = 2;
+
 /// Bytes asked of the kernel for the receive buffer of a relayed address: a few hundred
 /// milliseconds of one call's video.
 pub const RELAY_BUFFER_LEN: usize = 256 << 10;
@@ -60,7 +65,7 @@ pub const MAX_UNREAD_COMMANDS: usize = 256;
 /// ICMP message, and whoever sends those must not hold a shard.
 pub const MAX_ERRORS_READ: usize = 4;
 
-/// Bytes a second of Binding answers that one shard sends to one source prefix. An answer is hardly
+/// Bytes a second of Binding answers to one source prefix, over all shards. An answer is hardly
 /// longer than its request, so that this is no limit on gain but on what can be aimed at somebody's
 /// line; it is 20,000 answers, more than the users of a carrier's NAT ask for.
 pub const BINDING_BYTES_PER_SEC: u64 = 1 << 20;
@@ -85,3 +90,11 @@ pub const REST: std::time::Duration = std::time::Duration::from_micros(100);
 
 /// Packets in a round that are company enough.
 pub const ENOUGH_LEN: usize = 96;
+
+/// Packets in a row from a relayed address to one peer that are worth a connected socket: making it
+/// costs as much as the routes of some forty packets.
+pub const RUN_TO_CONNECT_LEN: usize = 32;
+
+/// One in so many descriptors may be a connected socket's, which saves cycles; the others are for
+/// relayed addresses, which carry calls.
+pub const CONNECTED_SHARE: usize = 3;

@@ -7,17 +7,13 @@ use std::ops::Range;
 use machine::Endpoint;
 use stun::{AttributeType, Class, MAGIC_COOKIE, Message, Method};
 
+use crate::defaults::{MAX_CHANNEL, MIN_CHANNEL};
+
 /// Bytes before the data of a ChannelData message.
 pub const CHANNEL_HEADER_LEN: usize = 4;
 
-/// Send (RFC 8656 §17), an indication.
-pub(crate) const SEND: Method = Method::new(0x006);
 /// Data (RFC 8656 §17), an indication.
 const DATA_INDICATION: u16 = 0x0017;
-/// XOR-PEER-ADDRESS (RFC 8656 §18.3).
-const XOR_PEER_ADDRESS: AttributeType = AttributeType(0x0012);
-/// DATA (RFC 8656 §18.4).
-const DATA: AttributeType = AttributeType(0x0013);
 
 /// What the first bytes of a datagram from a client say it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +38,7 @@ impl Kind {
         match first {
             //= RFC 8656 §12.6: the length field counts the data alone; over UDP there may be
             // padding behind it.
-            0x4000..=0x7fff => {
+            MIN_CHANNEL..=MAX_CHANNEL => {
                 let len = usize::from(len);
                 let holds = datagram.len() >= CHANNEL_HEADER_LEN + len;
                 if holds { Self::Channel { number: first, len } } else { Self::Malformed }
@@ -71,7 +67,7 @@ impl Send {
     /// only such as may be ignored. Nothing for any other.
     pub(crate) fn read(datagram: &[u8]) -> Option<Self> {
         let message = Message::parse(datagram).ok()?;
-        if (message.class(), message.method()) != (Class::Indication, SEND) {
+        if (message.class(), message.method()) != (Class::Indication, Method::SEND) {
             return None;
         }
         let mut data = None;
@@ -80,14 +76,16 @@ impl Send {
             let len = attribute.value.len();
             let value = at + 4;
             match attribute.kind {
-                XOR_PEER_ADDRESS => {}
-                DATA if data.is_none() => data = Some(value..value + len),
-                kind if kind.is_comprehension_required() && kind != DATA => return None,
+                AttributeType::XOR_PEER_ADDRESS => {}
+                AttributeType::DATA if data.is_none() => data = Some(value..value + len),
+                kind if kind.is_comprehension_required() && kind != AttributeType::DATA => {
+                    return None;
+                }
                 _ => {}
             }
             at = value + len.next_multiple_of(4);
         }
-        Some(Self { peer: message.xor_address(XOR_PEER_ADDRESS)?, data: data? })
+        Some(Self { peer: message.xor_address(AttributeType::XOR_PEER_ADDRESS)?, data: data? })
     }
 }
 
@@ -121,7 +119,7 @@ pub(crate) fn write_data_header(header: &mut [u8], peer: Endpoint, id: [u8; 12],
     put(&body.to_be_bytes());
     put(&cookie);
     put(&id);
-    put(&XOR_PEER_ADDRESS.0.to_be_bytes());
+    put(&AttributeType::XOR_PEER_ADDRESS.0.to_be_bytes());
     put(&address_len.to_be_bytes());
     let port = peer.port() ^ (MAGIC_COOKIE >> 16) as u16;
     let family = if peer.is_ipv4() { 1 } else { 2 };
@@ -135,6 +133,6 @@ pub(crate) fn write_data_header(header: &mut [u8], peer: Endpoint, id: [u8; 12],
             put(&(ip.to_bits() ^ u128::from_be_bytes(mask)).to_be_bytes());
         }
     }
-    put(&DATA.0.to_be_bytes());
+    put(&AttributeType::DATA.0.to_be_bytes());
     put(&value_len.to_be_bytes());
 }

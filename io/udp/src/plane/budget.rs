@@ -12,6 +12,8 @@ use crate::defaults::{BINDING_BUCKETS, BINDING_BURST_SECS, BINDING_BYTES_PER_SEC
 pub(super) struct Budget {
     /// Nobody outside can choose who shares a bucket with whom.
     key: RandomState,
+    /// Its share: whoever forges ports is spread over all shards.
+    bytes_per_sec: u64,
     buckets: Box<[Bucket]>,
 }
 
@@ -23,9 +25,11 @@ struct Bucket {
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    /// For one of `shards` shards.
+    pub(super) fn new(shards: usize) -> Self {
         let buckets = vec![Bucket::default(); BINDING_BUCKETS].into_boxed_slice();
-        Self { key: RandomState::new(), buckets }
+        let bytes_per_sec = BINDING_BYTES_PER_SEC / shards.max(1) as u64;
+        Self { key: RandomState::new(), bytes_per_sec, buckets }
     }
 
     /// Whether `bytes` may go to `ip` now; counts them if so.
@@ -39,9 +43,9 @@ impl Budget {
         // A bucket untouched for 49 days may hold an old debt, which the next seconds pay.
         let millis = now.as_millis() as u32;
         let elapsed = u64::from(millis.wrapping_sub(bucket.at_millis));
-        let paid = elapsed * BINDING_BYTES_PER_SEC / 1000;
+        let paid = elapsed * self.bytes_per_sec / 1000;
         let spent = u64::from(bucket.spent_bytes).saturating_sub(paid) + bytes as u64;
-        if spent > BINDING_BYTES_PER_SEC * BINDING_BURST_SECS {
+        if spent > self.bytes_per_sec * BINDING_BURST_SECS {
             return false;
         }
         let spent_bytes = u32::try_from(spent).unwrap_or(u32::MAX);
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_prefix_has_a_burst_and_then_its_rate() {
-        let mut budget = Budget::new();
+        let mut budget = Budget::new(1);
         let mut now = Instant::from_nanos(1 << 40);
         let mut sent = |now, from: &str| {
             (0..100_000).filter(|_| budget.admit(now, ip(from), 1024)).count() as u64 * 1024

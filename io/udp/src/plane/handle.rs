@@ -50,8 +50,7 @@ impl Plane {
     /// # Errors
     /// What the operating system says.
     pub fn start(config: PlaneConfig) -> io::Result<(Self, Incoming)> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if config.shards == 0 { cores() } else { config.shards };
+        let count = config.count();
         let (control, incoming) = incoming::queue();
         let shards: Vec<_> =
             (0..count).map(|_| Mailbox::new().map(Arc::new)).collect::<io::Result<_>>()?;
@@ -163,6 +162,10 @@ impl Plane {
 
     /// Gives sockets to shards: several to one each, one alone to that whose turn it is.
     fn hold(&self, id: Id, socks: Vec<Sock>) -> io::Result<()> {
+        if id.namespace() == u16::MAX {
+            // The shards' own.
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let shards = &self.0.shards;
         let mut open = self.0.open();
         let first = if socks.len() == 1 { open.next } else { 0 };
@@ -171,17 +174,18 @@ impl Plane {
             .zip(socks)
             .map(|(n, sock)| Owned { sock: Arc::new(sock), shard: n % shards.len() })
             .collect();
+        // What fails leaves nothing behind: no shard has heard of the sockets yet.
+        for Owned { sock, shard } in &owned {
+            if let Some(mailbox) = shards.get(*shard) {
+                let data = epoll::EventData::new_u64(id.as_u64());
+                epoll::add(&mailbox.epoll, sock.as_fd(), data, epoll::EventFlags::IN)?;
+            }
+        }
         for (n, mailbox) in shards.iter().enumerate() {
             // Its own socket if it has one, or else any to send from.
             let own = owned.iter().find(|owned| owned.shard == n).or(owned.first());
             if let Some(own) = own {
                 mailbox.tell(Command::Open(id, Arc::clone(&own.sock)), false);
-            }
-        }
-        for Owned { sock, shard } in &owned {
-            if let Some(mailbox) = shards.get(*shard) {
-                let data = epoll::EventData::new_u64(id.as_u64());
-                epoll::add(&mailbox.epoll, sock.as_fd(), data, epoll::EventFlags::IN)?;
             }
         }
         open.sockets.insert(id, owned);

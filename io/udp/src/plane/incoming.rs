@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use machine::{Endpoint, Icmp, Id};
 
-use crate::defaults::{MAX_CONTROL_LEN, MAX_CONTROL_MESSAGES};
+use crate::defaults::{MAX_CONTROL_LEN, MAX_CONTROL_MESSAGES, RELAYED_SHARE};
 
 /// One thing for control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Arrival<'a> {
         remote: Endpoint,
         /// `Some(n)`: a train of datagrams of `n` bytes each, the last may be shorter.
         segment_size: Option<usize>,
+        /// Whether it arrived at a relayed address.
+        relayed: bool,
         /// The payload.
         bytes: &'a [u8],
     },
@@ -40,6 +42,8 @@ pub enum Arrival<'a> {
 pub struct Arrivals {
     entries: Vec<Entry>,
     bytes: Vec<u8>,
+    /// How many arrived at relayed addresses, and their bytes.
+    relayed: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -49,6 +53,7 @@ enum Entry {
         local: Endpoint,
         remote: Endpoint,
         segment_size: Option<usize>,
+        relayed: bool,
         bytes: Range<usize>,
     },
     Unreachable {
@@ -62,9 +67,9 @@ impl Arrivals {
     /// The arrivals, in order.
     pub fn iter(&self) -> impl Iterator<Item = Arrival<'_>> {
         self.entries.iter().map(|entry| match *entry {
-            Entry::Datagram { socket, local, remote, segment_size, ref bytes } => {
+            Entry::Datagram { socket, local, remote, segment_size, relayed, ref bytes } => {
                 let bytes = self.bytes.get(bytes.clone()).unwrap_or_default();
-                Arrival::Datagram { socket, local, remote, segment_size, bytes }
+                Arrival::Datagram { socket, local, remote, segment_size, relayed, bytes }
             }
             Entry::Unreachable { socket, remote, icmp } => {
                 Arrival::Unreachable { socket, remote, icmp }
@@ -84,21 +89,31 @@ impl Arrivals {
         self.entries.is_empty()
     }
 
-    /// Adds one if there is room; says whether there was.
+    /// Adds one if there is room; says whether there was. What arrives at relayed addresses leaves a
+    /// share to the clients' requests: a peer that floods one client must not silence the others.
     pub(super) fn push(&mut self, arrival: Arrival<'_>) -> bool {
-        let len = match arrival {
-            Arrival::Datagram { bytes, .. } => bytes.len(),
-            Arrival::Unreachable { .. } => 0,
+        let (len, relayed) = match arrival {
+            Arrival::Datagram { bytes, relayed, .. } => (bytes.len(), relayed),
+            Arrival::Unreachable { .. } => (0, true),
         };
         if self.entries.len() >= MAX_CONTROL_MESSAGES || self.bytes.len() + len > MAX_CONTROL_LEN {
             return false;
         }
+        if relayed {
+            let (count, bytes) = (self.relayed.0 + 1, self.relayed.1 + len);
+            if count > MAX_CONTROL_MESSAGES / RELAYED_SHARE
+                || bytes > MAX_CONTROL_LEN / RELAYED_SHARE
+            {
+                return false;
+            }
+            self.relayed = (count, bytes);
+        }
         self.entries.push(match arrival {
-            Arrival::Datagram { socket, local, remote, segment_size, bytes } => {
+            Arrival::Datagram { socket, local, remote, segment_size, relayed, bytes } => {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(bytes);
                 let bytes = start..self.bytes.len();
-                Entry::Datagram { socket, local, remote, segment_size, bytes }
+                Entry::Datagram { socket, local, remote, segment_size, relayed, bytes }
             }
             Arrival::Unreachable { socket, remote, icmp } => {
                 Entry::Unreachable { socket, remote, icmp }
@@ -110,6 +125,7 @@ impl Arrivals {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.bytes.clear();
+        self.relayed = (0, 0);
     }
 }
 
@@ -182,5 +198,40 @@ impl Control {
         if let Some(waker) = waiting.waker.take() {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use machine::{Endpoint, Ids};
+
+    use super::{Arrival, Arrivals};
+    use crate::defaults::{MAX_CONTROL_LEN, MAX_CONTROL_MESSAGES, RELAYED_SHARE};
+
+    /// How many of `bytes` find room.
+    fn fill(arrivals: &mut Arrivals, relayed: bool, bytes: &[u8]) -> usize {
+        let (socket, any) = (Ids::new(1).next_id(), Endpoint::UNSPECIFIED_V4);
+        let arrival = Arrival::Datagram {
+            socket,
+            local: any,
+            remote: any,
+            segment_size: None,
+            relayed,
+            bytes,
+        };
+        (0..=MAX_CONTROL_MESSAGES).take_while(|_| arrivals.push(arrival)).count()
+    }
+
+    #[test]
+    fn media_leave_room_to_requests() {
+        let mut arrivals = Arrivals::default();
+        let media = fill(&mut arrivals, true, b"media");
+        assert_eq!(media, MAX_CONTROL_MESSAGES / RELAYED_SHARE);
+        assert_eq!(fill(&mut arrivals, false, b"request"), MAX_CONTROL_MESSAGES - media);
+        arrivals.clear();
+        let large = [0; 1 << 16];
+        let media = fill(&mut arrivals, true, &large);
+        assert_eq!(media * large.len(), MAX_CONTROL_LEN / RELAYED_SHARE);
+        assert_eq!((media + fill(&mut arrivals, false, &large)) * large.len(), MAX_CONTROL_LEN);
     }
 }

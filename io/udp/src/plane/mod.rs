@@ -50,6 +50,21 @@ pub struct PlaneConfig {
     pub entropy: Entropy,
 }
 
+#[cfg(target_os = "linux")]
+impl PlaneConfig {
+    fn count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        if self.shards == 0 { cores() } else { self.shards }
+    }
+
+    /// How many connected sockets a shard may have: most descriptors are for relayed addresses.
+    fn connections(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        limit / crate::defaults::CONNECTED_SHARE / self.count()
+    }
+}
+
 /// What a plane has done, ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlaneCounters {

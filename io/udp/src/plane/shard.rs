@@ -56,7 +56,7 @@ impl Shard {
             control,
             clock: config.clock,
             table: Table::replica(&mut entropy),
-            sockets: Sockets::new(&mut Entropy::new(entropy.bytes())),
+            sockets: Sockets::new(&mut Entropy::new(entropy.bytes()), config.connections()),
             // One more, for the datagrams of a train that is cut apart.
             receiver: Receiver::new(SLOTS_LEN + 1),
             filled: Vec::with_capacity(SLOTS_LEN),
@@ -64,7 +64,7 @@ impl Shard {
             arrivals: Arrivals::default(),
             commands: Vec::new(),
             answer: Vec::with_capacity(256),
-            budget: Budget::new(),
+            budget: Budget::new(config.count()),
             counters: PlaneCounters::default(),
             woken: std::time::Instant::now(),
             stopping: false,
@@ -124,7 +124,8 @@ impl Shard {
         self.commands = commands;
     }
 
-    /// Receives what waits on the socket that has the number `number`.
+    /// Receives what waits on the socket that has the number `number`, as long as there are slots:
+    /// the rest has its turn after the other sockets.
     fn serve(&mut self, number: u64, flags: epoll::EventFlags) {
         let mut place = self.sockets.place(number);
         if place.is_none() {
@@ -139,11 +140,11 @@ impl Shard {
         if !flags.contains(epoll::EventFlags::IN) {
             return;
         }
+        if self.filled.len() == SLOTS_LEN {
+            self.process();
+        }
         let mut errors = 0;
-        while errors < MAX_ERRORS_READ {
-            if self.filled.len() == SLOTS_LEN {
-                self.process();
-            }
+        while errors < MAX_ERRORS_READ && self.filled.len() < SLOTS_LEN {
             let first = self.filled.len();
             let Some(open) = self.sockets.open_mut(place) else { return };
             let most = open.most.min(SLOTS_LEN - first);
@@ -161,7 +162,7 @@ impl Shard {
                 open.most = got.max(1);
                 return;
             }
-            open.most = (2 * most).min(BATCH_LEN);
+            open.most = (2 * open.most).min(BATCH_LEN);
         }
     }
 
@@ -247,6 +248,7 @@ impl Shard {
                 let segment = packet.segment_size().unwrap_or(range.len());
                 // Gone already: the packet is lost, as the network may lose it.
                 let Some(socket) = self.sockets.place(socket.as_u64()) else { return true };
+                let socket = self.towards(socket, remote);
                 let start = slot * SLOT_LEN + range.start;
                 let len = range.len();
                 self.queue.push(Outgoing { socket, source, remote, start, len, segment });
@@ -257,6 +259,7 @@ impl Shard {
                     local: Endpoint::new(local, bound.port()),
                     remote,
                     segment_size: packet.segment_size(),
+                    relayed: !shared,
                     bytes: packet.bytes(),
                 };
                 self.counters.control_dropped += u64::from(!self.arrivals.push(arrival));
@@ -266,6 +269,18 @@ impl Shard {
             Forward::Drop(_) | Forward::Write { .. } => {}
         }
         true
+    }
+
+    /// The place of the socket to send to `remote` from: the one at `place`, or the connected one
+    /// beside it.
+    fn towards(&mut self, place: u32, remote: Endpoint) -> u32 {
+        let (place, connect) = self.sockets.towards(place, remote);
+        if !connect {
+            return place;
+        }
+        // What goes by the old way goes first.
+        self.queue.flush(&self.sockets, self.receiver.buffer());
+        self.sockets.connect(place, remote, &self.mailbox.epoll).unwrap_or(place)
     }
 
     /// Answers the Binding request in `slot`, if it is one to answer.

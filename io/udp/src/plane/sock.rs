@@ -22,6 +22,8 @@ pub(super) struct Sock {
     /// Whether many clients send to it.
     pub(super) shared: bool,
     interface: Option<NonZeroU32>,
+    /// Whether it is connected, and sends to one peer alone.
+    connected: bool,
 }
 
 impl Sock {
@@ -32,7 +34,7 @@ impl Sock {
         interface: Option<u32>,
     ) -> io::Result<Self> {
         let interface = interface.and_then(NonZeroU32::new);
-        Self::adopt(kind, bound(local, interface, false)?, interface)
+        Self::adopt(kind, bound(local, interface, Another::None)?, interface)
     }
 
     /// Lets others be bound to the same address, from then on.
@@ -43,7 +45,7 @@ impl Sock {
     /// Binds another to the address of a [shared](Self::share) one.
     pub(super) fn bind_another(local: Endpoint, interface: Option<u32>) -> io::Result<Self> {
         let interface = interface.and_then(NonZeroU32::new);
-        Self::adopt(BindKind::SharedUdp, bound(local, interface, true)?, interface)
+        Self::adopt(BindKind::SharedUdp, bound(local, interface, Another::Shared)?, interface)
     }
 
     /// Takes one that is bound.
@@ -59,9 +61,40 @@ impl Sock {
         };
         socket.set_nonblocking(true)?;
         let bound = Endpoint::from(socket.local_addr()?);
-        let sock = Self { socket, bound, shared, interface };
+        let sock = Self { socket, bound, shared, interface, connected: false };
         sock.prepare()?;
         Ok(sock)
+    }
+
+    /// Whether [`connected`](Self::connected) makes sense: many peers of a shared one are clients, and
+    /// what is bound to every address would be bound to one.
+    pub(super) fn may_connect(&self) -> bool {
+        !self.shared && !self.is_wildcard() && !self.connected
+    }
+
+    /// A second socket with the same address, connected to `remote`: the kernel gives it what comes
+    /// from there, and it what comes from elsewhere.
+    pub(super) fn connected(&self, remote: Endpoint) -> io::Result<Self> {
+        let options = socket2::SockRef::from(&self.socket);
+        // Only for this moment: afterwards nobody else can take the address, as before.
+        options.set_reuse_address(true)?;
+        let made = self.connected_now(remote);
+        options.set_reuse_address(false)?;
+        made
+    }
+
+    fn connected_now(&self, remote: Endpoint) -> io::Result<Self> {
+        let socket = bound(self.bound, self.interface, Another::Connected)?;
+        socket2::SockRef::from(&socket).set_reuse_address(false)?;
+        // What came before it was connected, from anywhere, is received from it all the same.
+        socket.connect(scoped(remote, self.interface))?;
+        let sock = Self::adopt(BindKind::RelayUdp, socket, self.interface)?;
+        Ok(Self { connected: true, ..sock })
+    }
+
+    /// Connects a connected one to another peer.
+    pub(super) fn connect(&self, remote: Endpoint) -> io::Result<()> {
+        self.socket.connect(scoped(remote, self.interface))
     }
 
     fn prepare(&self) -> io::Result<()> {
@@ -111,7 +144,7 @@ impl Sock {
         let scope =
             self.interface.filter(|_| is_link_local(remote.ip())).map_or(0, NonZeroU32::get);
         let source = (self.is_wildcard() && !source.is_unspecified()).then_some(source);
-        Address { remote, scope, source }
+        Address { remote, scope, source, connected: self.connected }
     }
 
     /// Sends a datagram or a train; says how many bytes the kernel took.
@@ -145,15 +178,31 @@ impl Sock {
     }
 }
 
+/// What else may be bound to the address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Another {
+    None,
+    /// Others that share its datagrams.
+    Shared,
+    /// One whose connected socket this is to be.
+    Connected,
+}
+
 /// A socket bound to `local`.
-fn bound(local: Endpoint, interface: Option<NonZeroU32>, another: bool) -> io::Result<UdpSocket> {
+fn bound(
+    local: Endpoint,
+    interface: Option<NonZeroU32>,
+    another: Another,
+) -> io::Result<UdpSocket> {
     let domain = if local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if local.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    if another {
-        socket.set_reuse_port(true)?;
+    match another {
+        Another::None => {}
+        Another::Shared => socket.set_reuse_port(true)?,
+        Another::Connected => socket.set_reuse_address(true)?,
     }
     if interface.is_some() && !is_link_local(local.ip()) {
         bind_to_device(&socket, local, interface)?;

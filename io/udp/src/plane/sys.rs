@@ -232,6 +232,8 @@ pub(super) struct Address {
     pub(super) scope: u32,
     /// The source, for a socket that has several.
     pub(super) source: Option<IpAddr>,
+    /// Whether the socket is connected to `remote`.
+    pub(super) connected: bool,
 }
 
 /// Headers for many messages to send, used again for each batch.
@@ -293,10 +295,12 @@ impl<'a> SendBatch<'_, 'a> {
     pub(super) fn push(&mut self, address: Address, piece: &'a [u8]) {
         assert!(self.has_room(), "asked before");
         let (n, sender) = (self.messages, &mut *self.sender);
-        let name_len = sender.names[n].set(address.remote, address.scope);
         let header = &mut sender.headers[n].msg_hdr;
-        header.msg_name = ptr::from_mut(&mut sender.names[n]).cast();
-        header.msg_namelen = name_len;
+        (header.msg_name, header.msg_namelen) = (ptr::null_mut(), 0);
+        if !address.connected {
+            header.msg_namelen = sender.names[n].set(address.remote, address.scope);
+            header.msg_name = ptr::from_mut(&mut sender.names[n]).cast();
+        }
         header.msg_iov = ptr::from_mut(&mut sender.iovecs[self.pieces]);
         header.msg_iovlen = 0;
         header.msg_control = ptr::from_mut(&mut sender.ancillary[n]).cast();

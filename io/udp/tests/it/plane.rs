@@ -1,6 +1,7 @@
 //! What a plane does with packets, sockets and errors.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use machine::{BindKind, Endpoint, Icmp, Ids};
@@ -164,6 +165,7 @@ fn requests_come_to_control_and_are_answered_by_it() {
             local: server,
             remote,
             segment_size: None,
+            relayed: false,
             bytes,
         };
         assert_eq!(arrival, expected);
@@ -250,4 +252,67 @@ fn a_socket_that_was_bound_before() {
     assert_eq!(next(&peer).0, b"there");
     let other = world.plane.adopt(world.ids.next_id(), BindKind::Udp, world.socket());
     assert_eq!(other.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_peer_that_is_sent_to_for_long_changes_nothing_that_is_seen() {
+    let _alone = alone();
+    for mut world in [World::new(1), World::new(2), World::v6(1)] {
+        let (client, peers) = (world.socket(), [world.socket(), world.socket()]);
+        let relayed = world.flow(1, &client, &peers.each_ref().map(local));
+        let mut other = channel_data(b"there");
+        other[1] += 1;
+        for (peer, data) in [(&peers[0], channel_data(b"there")), (&peers[1], other)] {
+            for _ in 0..100 {
+                world.send(&client, &data);
+                assert_eq!(next(peer), (b"there".to_vec(), relayed.external));
+            }
+            // From this peer and from the other, wherever the kernel puts it.
+            for peer in &peers {
+                peer.send_to(b"back", SocketAddr::from(relayed.external)).unwrap();
+                assert_eq!(next(&client).0[4..], *b"back");
+            }
+        }
+        let gone = local(&peers[1]);
+        drop(peers);
+        world.send(&client, &channel_data(b"anybody?"));
+        let told = std::cell::Cell::new(false);
+        let each = |arrival: Arrival<'_>| {
+            if let Arrival::Unreachable { socket, remote, icmp } = arrival {
+                let port = Icmp::PortUnreachable;
+                assert_eq!((socket, remote.ip(), icmp), (relayed.socket, gone.ip(), port));
+                told.set(true);
+            }
+        };
+        arrivals(&mut world, each, || told.get());
+        // The address is free when the socket is closed, the connected one with it.
+        world.plane.close(relayed.socket);
+        let bound = || Socket::bind(relayed.local, None).is_ok();
+        assert!(soon(bound));
+    }
+}
+
+/// A flood at one socket neither keeps the others of its shard waiting nor the plane from ending.
+#[test]
+fn a_flooded_socket_is_one_of_many() {
+    let _alone = alone();
+    let mut world = World::new(1);
+    let (flooder, client) = (world.socket(), world.socket());
+    let relayed = SocketAddr::from(world.flow(1, &client, &[]).local);
+    let request = Builder::request(Method::BINDING, TransactionId([7; 12])).finish();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // What the kernel has no room for is lost, as it may be.
+                let _ = flooder.send_to(b"flood", relayed);
+            }
+        });
+        world.send(&client, &request);
+        let answered = next(&client).0.len() > 20;
+        let counted = soon(|| world.plane.counters().bindings == 1);
+        drop(world);
+        stop.store(true, Ordering::Relaxed);
+        assert!(answered && counted);
+    });
 }
