@@ -9,7 +9,7 @@ use stun::TransactionId;
 use super::mobility::Mobility;
 use super::origin::Origin;
 use super::proof::{Identity, Pending};
-use super::tcp::Peers;
+use super::tcp::PeerConns;
 use crate::Family;
 
 /// A port that is held, with its socket.
@@ -68,7 +68,7 @@ pub(super) struct Allocation {
     /// The token of the port that was reserved with it, which a repeated answer tells again.
     pub(super) token: Option<[u8; 8]>,
     /// The peers' connections of a TCP allocation.
-    pub(super) tcp: Option<Box<Peers>>,
+    pub(super) tcp: Option<Box<PeerConns>>,
     pub(super) mobility: Option<Box<Mobility>>,
     /// Its client's connection is gone; it waits for the client to come back elsewhere.
     pub(super) adrift: bool,
@@ -83,6 +83,11 @@ impl Allocation {
     /// That of a family.
     pub(super) fn held_of(&self, family: Family) -> Option<&Held> {
         self.held().find(|held| held.family() == family)
+    }
+
+    /// The connections to and from its peers of a family.
+    pub(super) fn peer_conns(&self, family: Family) -> Vec<Id> {
+        self.tcp.as_ref().map(|peers| peers.of(family)).unwrap_or_default()
     }
 
     /// Whether it relays TCP.

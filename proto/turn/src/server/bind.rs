@@ -88,6 +88,7 @@ impl Server {
 
     /// Closes a socket; its port rests.
     pub(super) fn let_go(&mut self, now: Now, held: &Held) {
+        self.unname_tcp(held);
         if self.sockets.remove(&held.socket).is_some() {
             self.outputs.push(Output::Close { id: held.socket });
         }
@@ -251,11 +252,13 @@ impl Server {
         let is_it = |held: &Option<Held>| held.is_some_and(|held| held.family() == family);
         let Some(place) = allocation.held.iter().position(is_it) else { return };
         let held = allocation.held[place].take();
+        let peers = allocation.peer_conns(family);
         allocation.flow = allocation.make_flow().map(std::sync::Arc::new);
         self.publish(id);
         if let Some(held) = held {
             self.let_go(now, &held);
         }
+        self.close_peers(now, &peers);
     }
 
     /// Ends an allocation.
@@ -276,9 +279,8 @@ impl Server {
         for held in allocation.held().copied().chain(reserve).collect::<Vec<_>>() {
             self.let_go(now, &held);
         }
-        if let Some(peers) = &allocation.tcp {
-            self.close_peers(now, peers);
-            self.unname_tcp(&allocation);
+        for family in [Family::V4, Family::V6] {
+            self.close_peers(now, &allocation.peer_conns(family));
         }
         if allocation.binding.is_none() {
             let user = allocation.identity.keys.account().to_owned();

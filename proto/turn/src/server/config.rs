@@ -93,6 +93,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one client address (from its /64 with IPv6): further ones are closed.
     pub connections_per_address: usize,
+    /// Connections to and from peers (RFC 6062) in all: 508; a peer's own is closed.
+    pub peer_connections: usize,
+    /// Connections to and from the peers of a user: 486; a peer's own is closed.
+    pub peer_connections_per_user: usize,
 }
 
 impl Default for Limits {
@@ -108,6 +112,8 @@ impl Default for Limits {
             unproven_bytes_per_second: defaults::UNPROVEN_BYTES_PER_SECOND,
             connections: defaults::CONNECTIONS,
             connections_per_address: defaults::CONNECTIONS_PER_ADDRESS,
+            peer_connections: defaults::PEER_CONNECTIONS_IN_ALL,
+            peer_connections_per_user: defaults::PEER_CONNECTIONS_PER_USER,
         }
     }
 }

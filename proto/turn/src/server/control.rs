@@ -85,6 +85,7 @@ pub struct Server {
     // Connections to and from peers.
     pub(super) peer_conns: BTreeMap<Id, Peer>,
     pub(super) peer_numbers: BTreeMap<u32, Id>,
+    pub(super) peers_by_account: Counts<String>,
     /// What the relayed addresses of TCP allocations are bound to, by what peers see; and back.
     pub(super) tcp_relayed: BTreeMap<Endpoint, Endpoint>,
     pub(super) tcp_locals: BTreeMap<Endpoint, Endpoint>,
@@ -132,6 +133,7 @@ impl Server {
             reservations: BTreeMap::new(),
             peer_conns: BTreeMap::new(),
             peer_numbers: BTreeMap::new(),
+            peers_by_account: Counts::new(entropy.fork("turn.peers")),
             tcp_relayed: BTreeMap::new(),
             tcp_locals: BTreeMap::new(),
             draining: false,

@@ -60,6 +60,14 @@ pub const PEERS_PER_REQUEST: usize = PERMISSIONS;
 /// Connections to and from peers of one TCP allocation.
 pub const PEER_CONNECTIONS: usize = 32;
 
+/// Connections to and from peers in all: each takes a descriptor, and up to twice
+/// [`SPLICE_MAX_BYTES`] while one side does not read. A quarter of what clients may hold.
+pub const PEER_CONNECTIONS_IN_ALL: usize = 4096;
+
+/// Connections to and from the peers of one user: some telephones, each with all that one
+/// allocation may have. One user leaves room for others.
+pub const PEER_CONNECTIONS_PER_USER: usize = 256;
+
 /// How long a peer's connection waits for its ConnectionBind: RFC 6062 §5.2 to §5.4.
 pub const UNBOUND_LIFETIME: Duration = Duration::from_secs(30);
 

@@ -67,10 +67,14 @@ refusals! {
     Capacity = 508, "capacity";
     /// No answer: too much goes to this prefix already without proof.
     UnprovenLimit = 0, "unproven_limit";
-    /// No answer: neither a request of TURN's nor of Binding.
+    /// No answer: neither a request of TURN's nor of Binding, or an indication of nothing.
     Unintelligible = 0, "unintelligible";
     /// A connection was closed: too many of them.
     ConnectionLimit = 0, "connection_limit";
+    /// A connection was closed: what came is no frame, or a longer one than a stranger may send.
+    Frame = 0, "frame";
+    /// A peer's connection was closed: its address has no permission.
+    PeerUnpermitted = 0, "peer_unpermitted";
 }
 
 /// What was counted since the start, and what there is now.

@@ -5,35 +5,46 @@
 //! stops ([`Output::Pause`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use machine::{Endpoint, Id, Now, Outbox, Output};
 use relay::{Client, FlowId, Reach};
 use stun::{Builder, Class, ErrorCode, Method, TransactionId};
 
-use super::allocation::Allocation;
+use super::allocation::{Allocation, Held};
 use super::control::Timer;
 use super::defaults::{
     CONNECT_TIMEOUT, LINGER, PEER_CONNECTIONS, SPLICE_MAX_BYTES, SPLICE_PAUSE_BYTES,
     UNBOUND_LIFETIME,
 };
 use super::gate::{Gate, Meter};
-use super::proof::{Pending, Request};
+use super::proof::{Identity, Pending, Request};
 use super::stream::Role;
 use super::{Refusal, Server};
 use crate::{Family, TurnBuilder, TurnMessage};
 
 /// The peers' connections of one TCP allocation.
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(super) struct PeerConns {
     by_address: BTreeMap<Endpoint, Id>,
     /// What goes to peers, and what comes from them.
     meters: [Meter; 2],
+}
+
+impl PeerConns {
+    /// Those to and from peers of a family.
+    pub(super) fn of(&self, family: Family) -> Vec<Id> {
+        let is_it = |(remote, _): &(&Endpoint, &Id)| Family::of(remote.ip()) == family;
+        self.by_address.iter().filter(is_it).map(|(_, &id)| id).collect()
+    }
 }
 
 /// A connection to or from a peer.
 #[derive(Debug)]
 pub(super) struct Peer {
     allocation: FlowId,
+    /// Whose allocation it is: what quotas count by, once it is gone too.
+    identity: Arc<Identity>,
     remote: Endpoint,
     /// Its CONNECTION-ID.
     number: u32,
@@ -66,11 +77,10 @@ impl Server {
         }
     }
 
-    pub(super) fn unname_tcp(&mut self, allocation: &Allocation) {
-        for held in allocation.held() {
-            self.tcp_relayed.remove(&held.external);
-            self.tcp_locals.remove(&held.local);
-        }
+    /// Forgets a relayed address that ends: nothing of ours is there to connect to.
+    pub(super) fn unname_tcp(&mut self, held: &Held) {
+        self.tcp_relayed.remove(&held.external);
+        self.tcp_locals.remove(&held.local);
     }
 
     pub(super) fn connect(&mut self, now: Now, request: &Request<'_>) {
@@ -94,11 +104,24 @@ impl Server {
         if peers.by_address.contains_key(&peer) {
             return Err(Refusal::ConnectionExists);
         }
-        if peers.by_address.len() >= PEER_CONNECTIONS {
-            return Err(Refusal::Capacity);
-        }
+        self.has_room(allocation, peers)?;
         let held = allocation.held_of(Family::of(peer.ip())).ok_or(Refusal::PeerFamily)?;
         Ok((allocation.id, held.local, peer))
+    }
+
+    /// Whether there may be another connection of a peer's.
+    fn has_room(&self, allocation: &Allocation, peers: &PeerConns) -> Result<(), Refusal> {
+        let limits = &self.config.limits;
+        let account = allocation.identity.keys.account();
+        if self.peers_by_account.of(account) >= limits.peer_connections_per_user {
+            return Err(Refusal::Quota);
+        }
+        if peers.by_address.len() >= PEER_CONNECTIONS
+            || self.peer_conns.len() >= limits.peer_connections
+        {
+            return Err(Refusal::Capacity);
+        }
+        Ok(())
     }
 
     //= RFC 6062 §5.2: the connection goes out from the relayed address.
@@ -120,18 +143,21 @@ impl Server {
     }
 
     fn add_peer(&mut self, conn: Id, id: FlowId, remote: Endpoint, state: State, room: usize) {
+        let Some(allocation) = self.allocations.get_mut(&id) else { return };
+        let identity = Arc::clone(&allocation.identity);
+        if let Some(peers) = allocation.tcp.as_mut() {
+            peers.by_address.insert(remote, conn);
+        }
+        self.peers_by_account.add(identity.keys.account().to_owned());
         let mut number = self.entropy.u32();
         while self.peer_numbers.contains_key(&number) {
             number = self.entropy.u32();
         }
         self.peer_numbers.insert(number, conn);
-        let tcp = self.allocations.get_mut(&id).and_then(|allocation| allocation.tcp.as_mut());
-        if let Some(peers) = tcp {
-            peers.by_address.insert(remote, conn);
-        }
         let outbox = Outbox::new(conn, room, SPLICE_MAX_BYTES);
         let (early, gate) = (Vec::new(), Gate::default());
-        let peer = Peer { allocation: id, remote, number, state, outbox, early, gate };
+        let allocation = id;
+        let peer = Peer { allocation, identity, remote, number, state, outbox, early, gate };
         self.peer_conns.insert(conn, peer);
     }
 
@@ -188,16 +214,12 @@ impl Server {
         room: usize,
     ) {
         let remote = self.tcp_locals.get(&remote).copied().unwrap_or(remote);
-        let allocation = self.allocations.get(&id);
-        let permission =
-            allocation.and_then(|found| found.flow.as_deref()?.permission(remote.ip()));
-        let peers = allocation.and_then(|found| found.tcp.as_deref());
-        let may = permission.is_some_and(|permission| permission.until > now.mono)
-            && peers.is_some_and(|peers| {
-                peers.by_address.len() < PEER_CONNECTIONS && !peers.by_address.contains_key(&remote)
-            });
-        let Some(client) = allocation.filter(|_| may).map(|found| found.origin.client) else {
-            return self.outputs.push(Output::Close { id: conn });
+        let client = match self.acceptable(now, id, remote) {
+            Ok(client) => client,
+            Err(refusal) => {
+                self.stats.refuse(refusal);
+                return self.outputs.push(Output::Close { id: conn });
+            }
         };
         self.add_peer(conn, id, remote, State::Unbound, room);
         self.hold_back(now, conn);
@@ -206,6 +228,22 @@ impl Server {
         let mut attempt = Builder::indication(Method::CONNECTION_ATTEMPT, transaction);
         let attempt = attempt.connection_id(number).peer_address(remote).finish();
         self.send(client, &attempt);
+    }
+
+    /// The client that is told of a peer's connection, if it is one that it permitted.
+    fn acceptable(&self, now: Now, id: FlowId, remote: Endpoint) -> Result<Client, Refusal> {
+        let allocation = self.allocations.get(&id).ok_or(Refusal::PeerUnpermitted)?;
+        let flow = allocation.flow.as_deref().ok_or(Refusal::PeerUnpermitted)?;
+        let peers = allocation.tcp.as_deref().ok_or(Refusal::PeerUnpermitted)?;
+        let permission = flow.permission(remote.ip()).ok_or(Refusal::PeerUnpermitted)?;
+        if permission.until <= now.mono {
+            return Err(Refusal::PeerUnpermitted);
+        }
+        if peers.by_address.contains_key(&remote) {
+            return Err(Refusal::ConnectionExists);
+        }
+        self.has_room(allocation, peers)?;
+        Ok(allocation.origin.client)
     }
 
     pub(super) fn connection_bind(&mut self, now: Now, request: &Request<'_>) {
@@ -379,6 +417,7 @@ impl Server {
         self.timers.cancel(&Timer::Peer(id));
         self.timers.cancel(&Timer::Pace(id));
         self.peer_numbers.remove(&peer.number);
+        self.peers_by_account.remove(peer.identity.keys.account());
         let allocation = self.allocations.get_mut(&peer.allocation);
         if let Some(peers) = allocation.and_then(|allocation| allocation.tcp.as_mut())
             && peers.by_address.get(&peer.remote) == Some(&id)
@@ -402,9 +441,9 @@ impl Server {
         }
     }
 
-    /// Closes the connections of an allocation that ends.
-    pub(super) fn close_peers(&mut self, now: Now, peers: &Peers) {
-        for &id in peers.by_address.values() {
+    /// Closes peers' connections whose relayed address ends.
+    pub(super) fn close_peers(&mut self, now: Now, peers: &[Id]) {
+        for &id in peers {
             self.cut_peer_off(now, id);
         }
     }
