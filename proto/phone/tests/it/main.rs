@@ -7,3 +7,4 @@ mod changes;
 mod ends;
 mod lab;
 mod registrations;
+mod relays;
