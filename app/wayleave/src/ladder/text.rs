@@ -101,8 +101,9 @@ fn double(columns: usize, left: usize, right: usize, label: &str) -> String {
 /// Writes a label into the middle between two poles, cut where it does not fit.
 fn centre(line: &mut Vec<char>, left: usize, right: usize, label: &str) {
     let room = right - left - 9;
+    let fits = label.chars().count() <= room;
     let mut label: String = label.chars().take(room).collect();
-    if label.chars().count() == room {
+    if !fits {
         label.pop();
         label.push('…');
     }
