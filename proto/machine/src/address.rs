@@ -45,6 +45,24 @@ impl AddressClass {
     }
 }
 
+/// The IPv4 address that an IPv6 address carries, to which something on the way may take a packet:
+/// IPv4-mapped and -compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), the
+/// client of Teredo (RFC 4380 §4).
+#[must_use]
+pub fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let bits = |hi: u16, lo: u16| u32::from(hi) << 16 | u32::from(lo);
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo]
+        | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo]
+        | [0x64, 0xff9b, 1, .., hi, lo]
+        | [0x2002, hi, lo, ..] => Some(bits(hi, lo)),
+        [0x2001, 0, .., hi, lo] => Some(!bits(hi, lo)),
+        _ => None,
+    }
+    .map(Ipv4Addr::from_bits)
+}
+
 fn of_v4(ip: Ipv4Addr) -> AddressClass {
     use AddressClass as C;
     match ip.octets() {
@@ -71,18 +89,8 @@ fn of_v6(ip: Ipv6Addr) -> AddressClass {
         [0xfe80..=0xfebf, ..] => C::LinkLocal,
         [0xff00..=0xffff, ..] => C::Multicast,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => C::Documentation,
-        // NAT64 (RFC 6052) carries an IPv4 address: it is what that one is.
-        [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => {
-            let [a, b] = hi.to_be_bytes();
-            let [c, d] = lo.to_be_bytes();
-            of_v4(Ipv4Addr::new(a, b, c, d))
-        }
-        // 6to4 (RFC 3056) likewise.
-        [0x2002, hi, lo, ..] => {
-            let [a, b] = hi.to_be_bytes();
-            let [c, d] = lo.to_be_bytes();
-            of_v4(Ipv4Addr::new(a, b, c, d))
-        }
+        // NAT64 (RFC 6052) and 6to4 (RFC 3056) carry an IPv4 address: they are what that one is.
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x2002, ..] => embedded_v4(ip).map_or(C::Reserved, of_v4),
         // Protocol assignments (RFC 2928): Teredo, benchmarking, …; no host to talk to among them.
         [0x2001, 0..=0x1ff, ..] => C::Reserved,
         [0x2000..=0x3fff, ..] => C::Global,
@@ -92,7 +100,7 @@ fn of_v6(ip: Ipv6Addr) -> AddressClass {
 
 #[cfg(test)]
 mod tests {
-    use super::AddressClass as C;
+    use super::{AddressClass as C, embedded_v4};
 
     #[test]
     fn classes() {
@@ -128,6 +136,24 @@ mod tests {
             ("::", C::Unspecified),
         ] {
             assert_eq!(C::of(ip.parse().unwrap()), class, "{ip}");
+        }
+    }
+    #[test]
+    fn ipv4_within_ipv6() {
+        for (ip, within) in [
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("::192.0.2.1", Some("192.0.2.1")),
+            ("64:ff9b::192.0.2.1", Some("192.0.2.1")),
+            ("64:ff9b:1:2:3:4:192.0.2.1", Some("192.0.2.1")),
+            ("2002:c000:201::1", Some("192.0.2.1")),
+            ("2001:0:53aa:64c::3fff:fdfe", Some("192.0.2.1")),
+            ("2001:db8::192.0.2.1", None),
+            ("64:ff9b:2::192.0.2.1", None),
+            ("::1", None),
+            ("::", None),
+        ] {
+            let within = within.map(|within| within.parse().unwrap());
+            assert_eq!(embedded_v4(ip.parse().unwrap()), within, "{ip}");
         }
     }
 }

@@ -38,7 +38,7 @@ pub mod time;
 pub mod timers;
 pub mod train;
 
-pub use address::AddressClass;
+pub use address::{AddressClass, embedded_v4};
 pub use bytes::{Reader, Truncated, Writer};
 pub use checked::Checked;
 pub use endpoint::Endpoint;

@@ -2,12 +2,16 @@
 //! network that it stands in.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use machine::AddressClass;
+use machine::{AddressClass, embedded_v4};
 use relay::Reach;
 
 use super::config::{Config, Prefix};
+
+/// Services of a host's own cloud, which hold secrets, at addresses that are public by their class:
+/// Azure's. The others' are link-local, private or shared.
+const METADATA: [Ipv4Addr; 1] = [Ipv4Addr::new(168, 63, 129, 16)];
 
 /// Judges the addresses of peers.
 #[derive(Debug)]
@@ -45,8 +49,22 @@ impl Peers {
         self.interfaces = ips.collect();
     }
 
-    /// How a peer at `ip` may be reached, if it may.
+    /// How a peer at `ip` may be reached, if it may: in the form in which it is written, and at the
+    /// IPv4 address that it carries, to which a gateway would take it.
     pub(super) fn reach(&self, ip: IpAddr) -> Option<Reach> {
+        let ip = ip.to_canonical();
+        let within = match ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => embedded_v4(ip),
+        };
+        // No relayed address of ours is told in another form: it would be something else of ours.
+        if within.is_some_and(|within| self.judge(within.into()) != Some(Reach::Network)) {
+            return None;
+        }
+        self.judge(ip)
+    }
+
+    fn judge(&self, ip: IpAddr) -> Option<Reach> {
         use AddressClass::{Broadcast, Multicast, Unspecified};
         let class = AddressClass::of(ip);
         if matches!(class, Unspecified | Multicast | Broadcast) {
@@ -55,6 +73,8 @@ impl Peers {
             Some(Reach::Network)
         } else if self.own.contains(&ip) || self.interfaces.contains(&ip) {
             Some(Reach::Relayed)
+        } else if METADATA.iter().any(|metadata| ip == *metadata) {
+            None
         } else {
             class.is_public().then_some(Reach::Network)
         }
@@ -104,6 +124,21 @@ mod tests {
             ("169.254.169.254", None),
             ("::ffff:169.254.169.254", None),
             ("fd00:ec2::254", None),
+            ("168.63.129.16", None),
+            ("::ffff:168.63.129.16", None),
+            ("64:ff9b::168.63.129.16", None),
+            ("2002:a83f:8110::1", None),
+            ("168.63.129.17", network),
+            // Ours in disguise: through a gateway, what else listens there.
+            ("::ffff:192.0.2.1", relayed),
+            ("64:ff9b::192.0.2.1", None),
+            ("64:ff9b::203.0.113.9", None),
+            ("64:ff9b:1::192.0.2.1", None),
+            ("2002:c000:0201::1", None),
+            ("2001:0:53aa:64c::3fff:fdfe", None),
+            ("::192.0.2.1", None),
+            ("64:ff9b::198.51.100.7", network),
+            ("2002:c633:6407::1", network),
             // Nobody, everybody; no configuration opens these.
             ("0.0.0.0", None),
             ("0.1.2.3", None),
@@ -115,5 +150,24 @@ mod tests {
         ] {
             assert_eq!(peers.reach(ip.parse().unwrap()), reach, "{ip}");
         }
+    }
+
+    #[test]
+    fn allowing_ipv6_allows_no_ipv4_within() {
+        let mut config = Config::new("example.org", [[192, 0, 2, 1].into()]);
+        config.allow_peers = vec!["::/0".parse().unwrap()];
+        let peers = Peers::new(&config);
+        for ip in [
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::10.0.0.1",
+            "2002:a00:1::1",
+            "2001:0:53aa:64c::f5ff:fffe",
+            "::10.0.0.1",
+            "64:ff9b::192.0.2.1",
+        ] {
+            assert_eq!(peers.reach(ip.parse().unwrap()), None, "{ip}");
+        }
+        assert_eq!(peers.reach("fd00::1".parse().unwrap()), Some(Reach::Network));
+        assert_eq!(peers.reach("::1".parse().unwrap()), Some(Reach::Network));
     }
 }
