@@ -8,6 +8,7 @@ use stun::{
     AttributeType, Builder, Class, ErrorCode, Message, Method, PasswordAlgorithm, TransactionId,
 };
 
+use super::count::holder;
 use super::defaults::{WAITING_PER_ADDRESS, WAITING_REQUEST_BYTES, WAITING_REQUESTS};
 use super::keyring::{Found, Whose};
 use super::origin::Origin;
@@ -128,7 +129,7 @@ impl Server {
                 return Ok(proven(Arc::new(identity)));
             }
         }
-        let whose = Whose { ip: origin.remote.ip(), user, realm: realm.to_owned() };
+        let whose = Whose { holder: holder(origin.remote.ip()), user, realm: realm.to_owned() };
         match found.or_else(|| self.keyring.of(&whose).cloned()) {
             None => Err(Denied::Unknown(whose.user, whose.realm)),
             Some(Found::Failed) => Err(Denied::Refused(Refusal::ServerError)),
@@ -218,20 +219,20 @@ impl Server {
 
     /// Asks the world for the keys of `user`; the request waits.
     fn wait(&mut self, now: Now, origin: Origin, message: &Message<'_>, user: User, realm: String) {
-        let (id, ip) = (message.id(), origin.remote.ip());
+        let (id, holder) = (message.id(), holder(origin.remote.ip()));
         if self.waiting_requests.contains_key(&(origin.client, id)) {
             return;
         }
         let bytes = message.as_bytes();
         if self.waiting.len() >= WAITING_REQUESTS
-            || self.waiting_by_address.of(&ip) >= WAITING_PER_ADDRESS
+            || self.waiting_by_address.of(&holder) >= WAITING_PER_ADDRESS
             || bytes.len() > WAITING_REQUEST_BYTES
         {
             return self.deny(now, &origin, message, Refusal::Capacity, false);
         }
         let question = Question::Credentials { user: user.clone(), realm: realm.clone() };
         self.waiting_requests.insert((origin.client, id), ());
-        self.waiting_by_address.add(ip);
+        self.waiting_by_address.add(holder);
         let name = self.ids.next_id();
         self.waiting.insert(name, Waiting { origin, id, user, realm, bytes: bytes.into() });
         self.outputs.push(Output::Ask { id: name, question });

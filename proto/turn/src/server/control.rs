@@ -14,7 +14,7 @@ use super::admit::Waiting;
 use super::allocation::Allocation;
 use super::answers::Answers;
 use super::bind::{RelayState, Reservation, Socket};
-use super::count::Counts;
+use super::count::{Counts, holder};
 use super::keyring::{Found, Keyring, Whose};
 use super::listen::Bound;
 use super::nonce::Nonces;
@@ -213,8 +213,9 @@ impl Server {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         let Waiting { origin, id, user, realm, bytes } = waiting;
         self.waiting_requests.remove(&(origin.client, id));
-        self.waiting_by_address.remove(&origin.remote.ip());
-        let whose = Whose { ip: origin.remote.ip(), user: user.clone(), realm: realm.clone() };
+        let holder = holder(origin.remote.ip());
+        self.waiting_by_address.remove(&holder);
+        let whose = Whose { holder, user: user.clone(), realm: realm.clone() };
         let found = match answer {
             Answer::Credentials(keys) => Found::new(user, realm, keys),
             Answer::Failed => Found::Failed,

@@ -111,7 +111,7 @@ pub const UNPROVEN_BUCKETS: usize = 16_384;
 /// Requests that wait for keys. Only proven sources come so far.
 pub const WAITING_REQUESTS: usize = 4096;
 
-/// Requests of one source address that wait for keys.
+/// Requests of one source address (of its /64 with IPv6) that wait for keys.
 pub const WAITING_PER_ADDRESS: usize = 64;
 
 /// The longest request that may wait for keys; an honest one of 64 peers fits.

@@ -38,8 +38,8 @@ impl Found {
 /// Whose question it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Whose {
-    /// The address that the request came from.
-    pub(super) ip: IpAddr,
+    /// Who holds the address that the request came from.
+    pub(super) holder: IpAddr,
     pub(super) user: User,
     pub(super) realm: String,
 }
@@ -109,7 +109,7 @@ mod tests {
         let mut keyring = Keyring::new(Entropy::seeded(1));
         let now = Instant::ORIGIN;
         let whose = |n: u32| Whose {
-            ip: n.to_be_bytes().into(),
+            holder: n.to_be_bytes().into(),
             user: User::Name("alice".into()),
             realm: "example.org".into(),
         };
