@@ -125,9 +125,11 @@ impl Server {
     fn send_indication(&mut self, now: Now, origin: Origin, message: &Message<'_>) {
         //= RFC 8656 §11.2: without peer or data, or with an attribute that must be understood and is
         // not, it is dropped.
-        let (Some(peer), Some(data)) = (message.peer_address(), message.data()) else { return };
+        let (Some(peer), Some(data)) = (message.peer_address(), message.data()) else {
+            return self.stats.refuse(Refusal::Unintelligible);
+        };
         if !message.unknown_required(UNDERSTOOD).is_empty() {
-            return;
+            return self.stats.refuse(Refusal::UnknownAttribute);
         }
         let mut plain = Builder::indication(Method::SEND, message.id());
         let plain = plain.peer_address(peer).data(data).finish();

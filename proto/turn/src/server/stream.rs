@@ -114,7 +114,10 @@ impl Server {
                 Ok(Some(Frame::Stun(message))) => self.take_from_client(now, origin, message),
                 Ok(Some(Frame::ChannelData(data))) => self.take_channel_data(now, origin, &data),
                 Ok(None) => break,
-                Err(_) => return self.cut_off(now, id),
+                Err(_) => {
+                    self.stats.refuse(Refusal::Frame);
+                    return self.cut_off(now, id);
+                }
             }
             match self.conns.get(&id).map(|conn| conn.role) {
                 Some(Role::Control) => {}
@@ -128,6 +131,7 @@ impl Server {
         }
         // Nobody fills our memory with a long frame before having an allocation.
         if framer.waiting() > UNPROVEN_FRAME_BYTES && !self.clients.contains_key(&origin.client) {
+            self.stats.refuse(Refusal::Frame);
             return self.cut_off(now, id);
         }
         if let Some(conn) = self.conns.get_mut(&id) {
