@@ -79,6 +79,15 @@ impl Wish {
             mobile,
         })
     }
+
+    /// The port that it asks for.
+    pub(super) const fn want(&self) -> Want {
+        match self.even {
+            None => Want::Any,
+            Some(false) => Want::Even,
+            Some(true) => Want::Pair,
+        }
+    }
 }
 
 /// An attribute that may be missing, but not malformed.
@@ -168,7 +177,8 @@ impl Server {
         //= RFC 8656 §7.2: a quota for each user, so that none takes all ports: 486.
         // A reserved port counts as well, until it is an allocation's.
         let counted = self.by_account.of(account).saturating_sub(usize::from(wish.token.is_some()));
-        if counted >= limits.allocations_per_user
+        let wanted = 1 + usize::from(wish.even == Some(true));
+        if counted + wanted > limits.allocations_per_user
             || self.by_address.of(&address) >= limits.allocations_per_address
         {
             return Err(Refusal::Quota);
@@ -212,19 +222,42 @@ impl Server {
         if let Some(token) = wish.token {
             return self.redeem(now, id, token);
         }
-        let want = match wish.even {
-            None => Want::Any,
-            Some(false) => Want::Even,
-            Some(true) => Want::Pair,
-        };
-        if !self.hold(now, id, wish.family, want) {
-            return self.cannot_allocate(now, id);
+        if !self.hold(now, id, wish.family, wish.want()) {
+            return self.fall_back(now, id);
         }
         if let Some(family) = wish.additional
             && !self.hold(now, id, family, Want::Any)
             && let Some(allocation) = self.allocations.get_mut(&id)
         {
             allocation.missing = Some((family, Refusal::Capacity.code()));
+        }
+    }
+
+    /// Goes on with the additional family alone, if there is one.
+    //= RFC 8656 §7.2: one family of two is better than none, and ADDRESS-ERROR-CODE tells of the
+    // other.
+    pub(super) fn fall_back(&mut self, now: Now, id: FlowId) {
+        let Some(allocation) = self.allocations.get_mut(&id) else { return };
+        let Some(binding) = allocation.binding.as_deref_mut() else { return };
+        let Some(family) = binding.wish.additional.take() else {
+            return self.cannot_allocate(now, id);
+        };
+        let lost = std::mem::replace(&mut binding.wish.family, family);
+        let want = binding.wish.want();
+        allocation.missing = Some((lost, Refusal::Capacity.code()));
+        allocation.held.swap(0, 1);
+        if allocation.held().next().is_none() && !self.hold(now, id, family, want) {
+            return self.cannot_allocate(now, id);
+        }
+        self.complete_if_bound(now, id);
+    }
+
+    /// Completes an allocation unless it waits for a socket.
+    pub(super) fn complete_if_bound(&mut self, now: Now, id: FlowId) {
+        let Some(allocation) = self.allocations.get(&id) else { return };
+        let reserve = allocation.binding.as_ref().and_then(|binding| binding.reserve.as_ref());
+        if allocation.held().chain(reserve).all(|held| held.bound) {
+            self.complete(now, id);
         }
     }
 

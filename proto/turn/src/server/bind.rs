@@ -112,14 +112,10 @@ impl Server {
         };
         let Some(allocation) = self.allocations.get_mut(&id) else { return };
         let Some(binding) = allocation.binding.as_mut() else { return };
-        let mut open = false;
         for held in allocation.held.iter_mut().flatten().chain(binding.reserve.as_mut()) {
             held.bound |= held.socket == socket;
-            open |= !held.bound;
         }
-        if !open {
-            self.complete(now, id);
-        }
+        self.complete_if_bound(now, id);
     }
 
     /// Something could not be opened, or a handshake failed.
@@ -155,23 +151,19 @@ impl Server {
         for held in failed.into_iter().chain(reserve) {
             self.let_go(now, &held);
         }
-        let (family, want) = match (first, wish.even) {
-            (true, Some(true)) => (wish.family, Want::Pair),
-            (true, Some(false)) => (wish.family, Want::Even),
-            (true, None) => (wish.family, Want::Any),
-            (false, _) => (wish.additional.unwrap_or(wish.family), Want::Any),
+        let (family, want) = match first {
+            true => (wish.family, wish.want()),
+            false => (wish.additional.unwrap_or(wish.family), Want::Any),
         };
         if again && self.hold(now, id, family, want) {
             return;
         }
         if first {
-            return self.cannot_allocate(now, id);
+            return self.fall_back(now, id);
         }
         let Some(allocation) = self.allocations.get_mut(&id) else { return };
         allocation.missing = Some((family, Refusal::Capacity.code()));
-        if allocation.held().all(|held| held.bound) {
-            self.complete(now, id);
-        }
+        self.complete_if_bound(now, id);
     }
 
     /// Keeps a bound port for a while; gives the token for it.
