@@ -4,6 +4,9 @@
 //! The user name is the Unix time at which it ends, alone or followed by `:` and whatever names the
 //! user to whoever gave the credentials out. The password is the base64 of the HMAC-SHA1 of the user
 //! name under a secret that both servers share.
+//!
+//! Quotas count for whom the name names, beside the account of a user of ours that has the same
+//! name; all whom their names do not name are one account, for each could have many names.
 
 use crypto::Secret;
 
@@ -19,17 +22,18 @@ pub(super) fn keys<'a>(
 ) -> impl Iterator<Item = Keys> + 'a {
     let account = account(user, unix_secs);
     let secrets = if account.is_some() { secrets } else { &[] };
+    let account = format!("rest:{}", account.unwrap_or_default());
     secrets.iter().map(move |secret| {
         let password = base64::encode(&crypto::hmac_sha1(secret.reveal(), &[user.as_bytes()]));
-        Keys::derive(user, realm, &password).of_account(account.unwrap_or(user))
+        Keys::derive(user, realm, &password).of_account(&account)
     })
 }
 
-/// Whom the credentials were given to, while they are good.
+/// Whom the credentials were given to, while they are good; nothing for who has no name.
 fn account(user: &str, unix_secs: u64) -> Option<&str> {
-    let (end, account) = user.split_once(':').unwrap_or((user, user));
+    let (end, account) = user.split_once(':').unwrap_or((user, ""));
     let end: u64 = end.parse().ok()?;
-    (end > unix_secs).then_some(if account.is_empty() { user } else { account })
+    (end > unix_secs).then_some(account)
 }
 
 #[cfg(test)]
@@ -51,7 +55,16 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].key(PasswordAlgorithm::Md5), expected.key(PasswordAlgorithm::Md5));
         assert_ne!(found[1].key(PasswordAlgorithm::Md5), expected.key(PasswordAlgorithm::Md5));
-        assert_eq!(found[0].account(), "alice");
+        assert_eq!(found[0].account(), "rest:alice");
+    }
+
+    #[test]
+    fn who_has_no_name_shares_one_account() {
+        let secrets = [Secret::new("north")];
+        for user in ["1433895918", "1433895919", "1433895918:"] {
+            let found = keys(&secrets, user, "example.org", 0).next().unwrap();
+            assert_eq!(found.account(), "rest:", "{user}");
+        }
     }
 
     const PASSWORD: &str = "RqMvcGPYTJMGThVLSi4amT4zFtI=";
