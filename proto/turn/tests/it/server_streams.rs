@@ -94,6 +94,7 @@ fn what_is_no_turn_is_cut_off() {
         let cut_off = rig.take() == [Did::Close { id: conn }];
         // "GE" reads as ChannelData, of which there may be more to come.
         assert_eq!(cut_off, bytes[0] != b'G', "{bytes:?}");
+        assert_eq!(rig.refused(Refusal::Frame), u64::from(cut_off));
         rig.pass(IDLE_CONNECTION);
         assert_eq!(rig.stats().connections, 0);
     }
@@ -107,6 +108,7 @@ fn a_stranger_cannot_fill_our_memory() {
     assert_eq!(rig.take(), []);
     rig.data(conn, b"x");
     assert_eq!(rig.take(), [Did::Close { id: conn }]);
+    assert_eq!(rig.refused(Refusal::Frame), 1);
 }
 
 #[test]
@@ -124,6 +126,15 @@ fn connections_have_limits() {
     }
     assert_eq!(closed, [false, false, true, false, true]);
     assert_eq!(rig.refused(Refusal::ConnectionLimit), 2);
+    // Who hangs up makes room.
+    let mut config = crate::server_rig::config();
+    config.limits.connections_per_address = 1;
+    let mut rig = Rig::with(config);
+    for _ in 0..3 {
+        let conn = rig.accept(Transport::Tcp, at("198.51.100.1:1"));
+        assert_eq!(rig.take(), []);
+        rig.close(conn);
+    }
 }
 
 #[test]
