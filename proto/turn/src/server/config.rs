@@ -10,6 +10,7 @@ use machine::{Endpoint, Transport};
 use stun::PasswordAlgorithm;
 
 use super::defaults;
+use super::nonce::NONCE_BYTES;
 
 /// One address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +145,26 @@ impl Config {
             alternates: Vec::new(),
             limits: Limits::default(),
         }
+    }
+
+    /// How many bytes a challenge has for each byte of the shortest request that gets one, whose
+    /// sender may be forged: 84 and the realm's, which is padded to a multiple of four, for 28.
+    ///
+    /// Clients must be told the realm, so it is served at any length; one of more than 24 bytes
+    /// exceeds [`MAX_AMPLIFICATION`](defaults::MAX_AMPLIFICATION), and its owner should be warned.
+    #[must_use]
+    pub fn amplification(&self) -> f64 {
+        /// A header and REQUESTED-TRANSPORT.
+        const REQUEST_BYTES: usize = 20 + 8;
+        let attribute = |bytes: usize| 4 + bytes.next_multiple_of(4);
+        let realm = self.realms.first().map_or(0, String::len);
+        let algorithms = match self.algorithms.len() {
+            0 => 0,
+            count => attribute(4 * count),
+        };
+        let error_code = attribute(4);
+        let challenge = 20 + error_code + attribute(realm) + attribute(NONCE_BYTES) + algorithms;
+        challenge as f64 / REQUEST_BYTES as f64
     }
 }
 

@@ -97,6 +97,12 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 1024;
 /// How long a connection may go without an allocation, and without a binding of a peer's.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
+/// How many bytes go to the unproven for each that came from them: a challenge has 84 bytes and the
+/// realm's for a request of 28 (RFC 8656 §21.3.1), so this holds for realms of up to 24 bytes.
+/// [`Config::amplification`](super::Config::amplification) tells of longer ones; for these
+/// [`UNPROVEN_BYTES_PER_SECOND`] alone is the limit.
+pub const MAX_AMPLIFICATION: f64 = 3.9;
+
 /// Bytes a second that go to the unproven of one source prefix, so that a forger aims no more than
 /// a modest line's worth at it. 256 KiB are some 2,700 challenges.
 pub const UNPROVEN_BYTES_PER_SECOND: u64 = 256 * 1024;

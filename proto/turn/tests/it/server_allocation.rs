@@ -203,6 +203,29 @@ fn one_family_of_two_is_better_than_none() {
     let reply = alice.allocate_with(&mut rig, both);
     let error = reply.message().address_error().unwrap();
     assert_eq!((reply.code(), error.family, error.error.code), (200, Family::V6, 508));
+
+    // No IPv4 socket, no IPv4 port: IPv6 alone.
+    let mut config = crate::server_rig::config();
+    config.ports = 50_000..=50_000;
+    let (mut failing, mut full) = (Rig::new(), Rig::with(config));
+    failing.faults.extend([FailKind::OutOfResources]);
+    Client::alice(&mut full).allocate(&mut full);
+    for rig in [&mut failing, &mut full] {
+        let mut bob = Client::udp("198.51.100.2:4000", "bob");
+        bob.greet(rig);
+        let reply = bob.allocate_with(rig, both);
+        let error = reply.message().address_error().unwrap();
+        assert_eq!((reply.code(), error.family, error.error.code), (200, Family::V4, 508));
+        assert_eq!(reply.message().relayed_addresses().count(), 1);
+        assert_eq!(reply.relayed().ip(), core_v6());
+        assert_eq!(bob.permit(rig, &["[2001:db8::5]:0"]).code(), 200);
+        assert_eq!(bob.permit(rig, &["203.0.113.5:0"]).code(), 443);
+        assert_eq!(bob.refresh(rig, 0).code(), 200);
+        // Neither is to be had.
+        rig.faults.extend([FailKind::OutOfResources, FailKind::OutOfResources]);
+        assert_eq!(bob.allocate_with(rig, both).code(), 508);
+        rig.faults.clear();
+    }
 }
 
 #[test]
@@ -288,6 +311,10 @@ fn reserved_ports_count_as_allocations() {
     alice.refresh(&mut rig, 0);
     second.refresh(&mut rig, 0);
     alice.allocate(&mut rig);
+    let reply = second.allocate_with(&mut rig, |b| {
+        b.even_port(true);
+    });
+    assert_eq!(reply.code(), 486, "a pair is two");
     second.allocate(&mut rig);
 }
 
@@ -389,6 +416,12 @@ fn dont_fragment_reaches_the_network() {
     let bytes = send.attribute(AttributeType(0x7ffe), &[]).finish();
     alice.send(&mut rig, &bytes);
     assert_eq!(rig.take(), []);
+    assert_eq!(rig.refused(Refusal::UnknownAttribute), 1);
+    // What has no data is nothing.
+    let mut send = Builder::indication(Method::SEND, TransactionId([9; 12]));
+    let bytes = send.peer_address(at("203.0.113.5:9")).dont_fragment().finish();
+    alice.send(&mut rig, &bytes);
+    assert_eq!((rig.take(), rig.refused(Refusal::Unintelligible)), (vec![], 1));
 }
 
 #[test]

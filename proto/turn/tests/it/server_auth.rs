@@ -95,6 +95,15 @@ fn time_limited_credentials() {
         assert_eq!(carol.allocate_with(&mut rig, |_| {}).code(), *code, "{secret}");
     }
     assert_eq!(rig.asked, 1, "only about what no secret explains");
+    // Whoever has an account of this name has a quota besides.
+    let user = format!("{end}:alice");
+    let mut guest = Client::udp("198.51.100.1:4500", &user);
+    guest.password = rest_password("north", &user);
+    guest.greet(&mut rig);
+    guest.allocate(&mut rig);
+    let mut alice = Client::udp("198.51.100.1:4501", "alice");
+    alice.greet(&mut rig);
+    alice.allocate(&mut rig);
     // Another time, the same Carol.
     let later = format!("{}:carol", end + 60);
     let mut carol = Client::udp("198.51.100.1:5000", &later);
@@ -198,6 +207,34 @@ fn questions_of_one_source_have_a_limit() {
     assert_eq!(rig.stats().waiting, 0);
     // One of them succeeded, the others found an allocation.
     assert_eq!(rig.server.get().allocations(), 2);
+}
+
+#[test]
+fn all_addresses_of_a_prefix_are_one_source() {
+    let mut rig = Rig::new();
+    rig.hold = true;
+    let ask = |rig: &mut Rig, remote: &str| {
+        let mut client = Client::udp(remote, "alice");
+        client.greet(rig);
+        let mut request = client.request(Method::ALLOCATE);
+        request.requested_transport(turn::RelayTransport::Udp);
+        let bytes = client.sign(request);
+        client.send(rig, &bytes);
+    };
+    for n in 1..=WAITING_PER_ADDRESS + 10 {
+        ask(&mut rig, &format!("[2001:db8:1:2::{n:x}]:4000"));
+    }
+    assert_eq!(rig.questions.len(), WAITING_PER_ADDRESS);
+    ask(&mut rig, "[2001:db8:1:3::1]:4000");
+    assert_eq!(rig.questions.len(), WAITING_PER_ADDRESS + 1, "others may ask");
+    // What was answered to one of them is remembered for all of them.
+    while !rig.questions.is_empty() {
+        rig.answer();
+    }
+    let asked = rig.asked;
+    rig.take();
+    ask(&mut rig, "[2001:db8:1:2::ffff]:4000");
+    assert_eq!((rig.asked, rig.stats().waiting), (asked, 0));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use machine::Endpoint;
 use stun::{Builder, Method, TransactionId};
-use turn::server::{Refusal, RelayAddress};
+use turn::server::defaults::MAX_AMPLIFICATION;
+use turn::server::{Config, Refusal, RelayAddress};
 use turn::{RelayTransport, TurnBuilder, TurnMessage};
 use wayleave_turn as turn;
 
@@ -33,6 +34,31 @@ fn a_challenge_is_short() {
     let answer = rig.datagrams().remove(0).1;
     assert!(answer.len() <= 109, "{} bytes", answer.len());
     assert!(amplification("198.51.100.1:4000", &request) <= 3.9);
+}
+
+#[test]
+fn what_a_long_realm_costs_is_known() {
+    let long = |length: usize| format!("{}.example", "x".repeat(length - 8));
+    for (realm, within) in
+        [("example.org".to_owned(), true), (long(24), true), (long(25), false), (long(253), false)]
+    {
+        let mut config = config();
+        config.realms = vec![realm.clone()];
+        let factor = config.amplification();
+        assert_eq!(factor <= MAX_AMPLIFICATION, within, "{realm}: {factor}");
+        let mut rig = Rig::with(config);
+        rig.datagram(at("198.51.100.1:4000"), &bare_allocate());
+        let answer = rig.datagrams().remove(0).1;
+        assert!((answer.len() as f64 / 28.0 - factor).abs() < 1e-9, "{realm}: {}", answer.len());
+        // Honest clients are served.
+        let mut alice = Client::udp("198.51.100.1:4000", "alice");
+        alice.realm = realm;
+        alice.greet(&mut rig);
+        alice.allocate(&mut rig);
+    }
+    let mut bare = Config::new("example.org", []);
+    bare.algorithms.clear();
+    assert!(bare.amplification() < config().amplification());
 }
 
 #[test]

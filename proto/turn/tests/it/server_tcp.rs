@@ -8,7 +8,7 @@ use turn::server::Refusal;
 use turn::server::defaults::{
     PEER_CONNECTIONS, SPLICE_MAX_BYTES, SPLICE_PAUSE_BYTES, UNBOUND_LIFETIME,
 };
-use turn::{RelayTransport, TurnBuilder, TurnMessage};
+use turn::{Family, RelayTransport, TurnBuilder, TurnMessage};
 use wayleave_turn as turn;
 
 use crate::server_rig::{Client, Did, Over, ROOM, Reply, Rig, at, config};
@@ -91,6 +91,7 @@ fn in_from_a_peer() {
     let listener = rig.socket_at(relayed);
     let stranger = rig.accept_at(listener, relayed, at("203.0.113.5:7"));
     assert_eq!(rig.take().last(), Some(&Did::Close { id: stranger }), "without a permission");
+    assert_eq!(rig.refused(Refusal::PeerUnpermitted), 1);
     assert_eq!(alice.permit(&mut rig, &["203.0.113.5:0"]).code(), 200);
     rig.take();
     let peer = rig.accept_at(listener, relayed, at("203.0.113.5:9"));
@@ -216,6 +217,82 @@ fn peers_connections_have_a_limit() {
     let mut request = alice.request(Method::CONNECT);
     request.peer_address(at("203.0.113.5:9"));
     assert_eq!(alice.ask(&mut rig, request).code(), 508);
+}
+
+#[test]
+fn peers_connections_have_a_limit_for_a_user_and_for_all() {
+    let mut config = config();
+    config.limits.peer_connections_per_user = 2;
+    config.limits.peer_connections = 3;
+    let mut rig = Rig::with(config);
+    let (mut alice, _) = begin(&mut rig, "alice", "198.51.100.1:4000");
+    let (mut again, _) = begin(&mut rig, "alice", "198.51.100.1:4001");
+    let (mut bob, relayed) = begin(&mut rig, "bob", "198.51.100.2:4000");
+    let refused = |rig: &mut Rig, client: &mut Client| {
+        let mut request = client.request(Method::CONNECT);
+        request.peer_address(at("203.0.113.5:9"));
+        client.ask(rig, request).code()
+    };
+    let (first, _) = connect(&mut rig, &mut alice, "203.0.113.5:1");
+    connect(&mut rig, &mut again, "203.0.113.5:2");
+    assert_eq!(refused(&mut rig, &mut alice), 486);
+    assert_eq!(refused(&mut rig, &mut again), 486);
+    connect(&mut rig, &mut bob, "203.0.113.5:3");
+    assert_eq!(refused(&mut rig, &mut bob), 508);
+    // A peer's own is closed.
+    assert_eq!(bob.permit(&mut rig, &["203.0.113.5:0"]).code(), 200);
+    rig.take();
+    let listener = rig.socket_at(relayed);
+    let peer = rig.accept_at(listener, relayed, at("203.0.113.5:4"));
+    assert_eq!(rig.take(), [Did::Close { id: peer }]);
+    assert_eq!((rig.refused(Refusal::Quota), rig.refused(Refusal::Capacity)), (2, 2));
+    // What ends makes room: one connection, or all of an allocation.
+    rig.input(Input::Failed { id: first, kind: FailKind::Refused });
+    rig.take();
+    connect(&mut rig, &mut bob, "203.0.113.5:5");
+    assert_eq!(again.refresh(&mut rig, 0).code(), 200);
+    connect(&mut rig, &mut alice, "203.0.113.5:6");
+    assert_eq!(bob.refresh(&mut rig, 0).code(), 200);
+    connect(&mut rig, &mut alice, "203.0.113.5:7");
+    assert_eq!(refused(&mut rig, &mut alice), 486);
+    assert_eq!(rig.stats().peer_connections, 2);
+}
+
+#[test]
+fn families_end_one_by_one_with_what_they_had() {
+    let mut rig = Rig::new();
+    let conn = rig.accept(Transport::Tcp, at("198.51.100.1:4000"));
+    let mut alice = Client::new(Over::Conn(conn), "alice");
+    alice.greet(&mut rig);
+    let mut request = alice.request(Method::ALLOCATE);
+    request.requested_transport(RelayTransport::Tcp).additional_address_family(Family::V6);
+    let reply = alice.ask(&mut rig, request);
+    let relayed: Vec<Endpoint> = reply.message().relayed_addresses().collect();
+    let [v4, v6] = relayed[..] else { panic!("{relayed:?}") };
+    let (four, local) = connect(&mut rig, &mut alice, "203.0.113.5:9");
+    assert_eq!(local, v4);
+    connected(&mut rig, four, v4, "203.0.113.5:9");
+    let (six, local) = connect(&mut rig, &mut alice, "[2001:db8::5]:9");
+    assert_eq!(local, v6);
+    rig.take();
+    let (mut bob, _) = begin(&mut rig, "bob", "198.51.100.2:4000");
+    let listener = rig.socket_at(v4);
+    let mut request = alice.request(Method::REFRESH);
+    request.lifetime(Duration::ZERO).requested_address_family(Family::V4);
+    let bytes = alice.sign(request);
+    rig.take();
+    alice.send(&mut rig, &bytes);
+    for (id, closed) in [(listener, true), (four, true), (six, false)] {
+        assert_eq!(rig.did.contains(&Did::Close { id }), closed, "{id:?}");
+    }
+    assert_eq!(rig.stats().peer_connections, 1);
+    assert_eq!(alice.receive_first(&mut rig).unwrap().code(), 200);
+    // Nobody connects to what is no relayed address any more.
+    let mut request = bob.request(Method::CONNECT);
+    request.peer_address(v4);
+    assert_eq!(bob.ask(&mut rig, request).code(), 403);
+    assert_eq!(alice.refresh(&mut rig, 0).code(), 200);
+    assert_eq!(rig.stats().peer_connections, 0);
 }
 
 #[test]
