@@ -243,8 +243,6 @@ fn what_is_not_built_is_refused_by_name() {
     for flags in [
         &["--transport", "tls"] as &[&str],
         &["--transport", "ws"],
-        &["--ice", "relay-only"],
-        &["--turn", "turn:127.0.0.1"],
         &["--dtmf", "1"],
         &["--pcap", "x"],
     ] {
