@@ -53,9 +53,20 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
             let config = source.load()?;
             serve::check(&config)?;
             ui.event("config", &config);
+            warn_of_amplification(&config, ui);
             ui.say(format!("{} is sound", source.name()));
         }
         Action::Default => ui.say(DEFAULT.trim_end()),
     }
     Ok(())
+}
+
+/// Warns of a domain that is so long that challenges of TURN serve forgers.
+fn warn_of_amplification(config: &Config, ui: &Ui) {
+    let factor = turn::server::Config::new(&config.domain, []).amplification();
+    if factor > turn::server::defaults::MAX_AMPLIFICATION {
+        ui.warn(format!(
+            "domain: it is so long that TURN answers strangers with {factor:.1} times their bytes"
+        ));
+    }
 }
