@@ -10,6 +10,9 @@ const TIME: usize = 10;
 /// From one column to the next.
 const STEP: usize = 34;
 
+/// The room for a label between neighbours: less than this.
+const ROOM: usize = STEP - 9;
+
 /// Draws a ladder.
 pub fn draw(ladder: &Ladder) -> String {
     let mut text = String::new();
@@ -40,7 +43,10 @@ fn draw_row(row: &Row, columns: usize) -> String {
                     forth.0, forth.1, back.0, back.1
                 )
             } else {
-                format!("media {length:.1} s ►{} ◄{}", short(*forth), short(*back))
+                let counts = format!("{length:.1} s ►{} ◄{}", short(*forth), short(*back));
+                let named = format!("media {counts}");
+                // The double line says that it is media, where the word has no room.
+                if named.chars().count() < ROOM { named } else { counts }
             };
             let line = double(columns, left, right, &label);
             format!("{}{line}", time(*at))
@@ -100,7 +106,7 @@ fn double(columns: usize, left: usize, right: usize, label: &str) -> String {
 
 /// Writes a label into the middle between two poles, cut where it does not fit.
 fn centre(line: &mut Vec<char>, left: usize, right: usize, label: &str) {
-    let room = right - left - 9;
+    let room = right - left - (STEP - ROOM);
     let fits = label.chars().count() <= room;
     let mut label: String = label.chars().take(room).collect();
     if !fits {
@@ -163,6 +169,6 @@ mod tests {
         assert!(lines[2].contains("│  ✗─") && !lines[2].contains('◄'));
         assert!(lines[3].contains("leads nowhere"));
         assert!(lines[4].contains("media 8.0 s: ► 390 of 400, ◄ 400 of 400"), "{text}");
-        assert!(lines[5].contains("media 8.0 s ►390/400 ◄400 ═"), "{text}");
+        assert!(lines[5].contains("═ 8.0 s ►390/400 ◄400 ═"), "{text}");
     }
 }
