@@ -1,5 +1,6 @@
 //! `wayleave config`, and the server's configuration that it shows.
 
+mod form;
 mod settings;
 mod source;
 mod values;
@@ -51,7 +52,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
         }
         Action::Check { source } => {
             let config = source.load()?;
-            serve::check(&config)?;
+            serve::check(&config, ui)?;
             ui.event("config", &config);
             warn_of_amplification(&config, ui);
             ui.say(format!("{} is sound", source.name()));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::form;
 use super::values::{Listen, Network, Ports, Span};
 use crate::failure::Failure;
 
@@ -19,11 +20,13 @@ pub struct Config {
     /// The domain that is served: what stands after the `@`.
     pub domain: String,
     /// The addresses to listen on.
+    #[serde(deserialize_with = "form::list")]
     pub listen: Vec<Listen>,
     /// Where the accounts are kept; the user's data folder when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// What the world sees of an address of ours, where a NAT stands before it.
+    #[serde(deserialize_with = "form::address_pairs")]
     pub external_address: BTreeMap<IpAddr, IpAddr>,
     /// What is logged without -v, as a filter of tracing's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,7 @@ impl Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Sip {
     /// The digest algorithms that clients are challenged with, the best liked first.
+    #[serde(deserialize_with = "form::list")]
     pub digests: Vec<Digest>,
 }
 
@@ -104,19 +108,22 @@ pub enum Digest {
 #[serde(default, deny_unknown_fields)]
 pub struct Turn {
     /// The ports for UDP and TCP.
+    #[serde(deserialize_with = "form::list")]
     pub ports: Vec<u16>,
     /// The ports for TLS.
+    #[serde(deserialize_with = "form::list")]
     pub tls_ports: Vec<u16>,
     /// The file with the secret that time-limited credentials are made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_secret_file: Option<PathBuf>,
     /// Peers that may be reached though they are private, loopback or otherwise special.
+    #[serde(deserialize_with = "form::list")]
     pub allow_peers: Vec<Network>,
     /// How long an allocation lasts unless it is refreshed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Span>,
     /// Where clients are sent while this server drains.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "form::socket_address")]
     pub alternate_server: Option<SocketAddr>,
     /// How much is relayed for whom.
     pub quotas: Quotas,
@@ -174,6 +181,7 @@ pub struct Relay {
     pub ports: Ports,
     /// The addresses of ours that are relayed from, one of each family; when empty, those that are
     /// listened on, or that the system sends from.
+    #[serde(deserialize_with = "form::addresses")]
     pub addresses: Vec<IpAddr>,
 }
 
@@ -201,7 +209,7 @@ pub struct Tls {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Where metrics and health are told; nowhere when not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "form::socket_address")]
     pub listen: Option<SocketAddr>,
 }
 

@@ -38,11 +38,14 @@ impl Source {
         };
         for setting in &self.set {
             lay(&mut table, setting)?;
+            // Everything before was sound: this one is not.
+            understand(&table).map_err(|error| {
+                Failure::configuration(format!("--set {setting}: {}", described(&error)))
+                    .with_remedy(REMEDY)
+            })?;
         }
-        let mut config: Config = table.try_into().map_err(|error: toml::de::Error| {
-            // The file alone was sound: one of the settings is not.
-            Failure::configuration(format!("--set: {}", error.message())).with_remedy(REMEDY)
-        })?;
+        let mut config = understand(&table)
+            .map_err(|error| Failure::configuration(described(&error)).with_remedy(REMEDY))?;
         self.beside(&mut config);
         if let Some(data) = &self.data {
             config.data = Some(data.clone());
@@ -75,13 +78,32 @@ fn read(path: &Path) -> Result<Table, Failure> {
         Failure::configuration(format!("cannot read {}: {error}", path.display()))
             .with_remedy("`wayleave config default` prints a file to begin with")
     })?;
-    let broken = |error: toml::de::Error| {
+    let broken = |error: &toml::de::Error, why: String| {
         let place = error.span().map_or(String::new(), |span| format!(":{}", line(&text, &span)));
-        Failure::configuration(format!("{}{place}: {}", path.display(), error.message()))
-            .with_remedy(REMEDY)
+        Failure::configuration(format!("{}{place}: {why}", path.display())).with_remedy(REMEDY)
     };
-    toml::from_str::<Config>(&text).map_err(broken)?;
-    toml::from_str(&text).map_err(broken)
+    let table: Table =
+        toml::from_str(&text).map_err(|error| broken(&error, error.message().to_owned()))?;
+    toml::from_str::<Config>(&text).map_err(|error| {
+        // The text knows the line, and the table the key.
+        let why = understand(&table).map_or_else(|error| described(&error), |_| error.to_string());
+        broken(&error, why)
+    })?;
+    Ok(table)
+}
+
+fn understand(table: &Table) -> Result<Config, toml::de::Error> {
+    table.clone().try_into()
+}
+
+/// What is wrong, after the key it is wrong with, where there is one.
+fn described(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let key = text.lines().last().and_then(|last| last.strip_prefix("in `")?.strip_suffix('`'));
+    match key {
+        Some(key) => format!("{key}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
 }
 
 /// The number of the line that `span` begins in, from 1.
@@ -212,6 +234,32 @@ mod tests {
             assert!(failure.message.contains(word), "{failure}");
             assert!(failure.remedy.is_some());
         }
+    }
+
+    #[test]
+    fn errors_name_the_key_and_a_form() {
+        for (file, key, form) in [
+            ("[http]\nlisten = \"9464\"", "http.listen: ", "127.0.0.1:9464"),
+            ("[http]\nlisten = 9464", "http.listen: ", "127.0.0.1:9464"),
+            ("[turn]\nalternate_server = \"foo\"", "turn.alternate_server: ", "127.0.0.1:9464"),
+            ("[turn]\nallow_peers = \"10.0.0.0/8\"", "turn.allow_peers: ", "brackets"),
+            ("[turn]\nports = 3478", "turn.ports: ", "brackets"),
+            ("[external_address]\n\"10.0.0.5\" = \"x\"", "external_address", "203.0.113.7"),
+            ("[external_address]\nx = \"10.0.0.5\"", "external_address", "203.0.113.7"),
+            ("[relay]\naddresses = [\"eth0\"]", "relay.addresses: ", "192.0.2.1"),
+        ] {
+            let (_folder, source) = source(file, &[]);
+            let message = source.load().unwrap_err().message;
+            assert!(message.contains(key) && message.contains(form), "{message}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_setting() {
+        let set = ["domain=b", "http.listen=9464", "turn.lifetime=10m"];
+        let (_folder, source) = source("", &set);
+        let message = source.load().unwrap_err().message;
+        assert!(message.starts_with("--set http.listen=9464: http.listen: "), "{message}");
     }
 
     #[test]

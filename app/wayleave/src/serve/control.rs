@@ -4,13 +4,15 @@ use runtime::{Certificates, Handle, Inherited};
 use server::Event;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tracing::level_filters::LevelFilter;
 
 use super::core::Core;
-use super::defaults::SUMMARY_INTERVAL;
+use super::defaults::{SHORTAGE_INTERVAL, SUMMARY_INTERVAL};
 use super::metrics::Snapshot;
 use super::pages::Watch;
 use super::report::Report;
-use super::{Args, identity, notify, relaying};
+use super::shortage::Shortage;
+use super::{Args, identity, notify, relaying, sound};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::logging;
@@ -46,6 +48,7 @@ impl<C: Core> Control<C> {
         let mut end: Option<Instant> = None;
         let mut before = None;
         let mut summary = Instant::now() + SUMMARY_INTERVAL;
+        let (mut look, mut shortage) = (Instant::now() + SHORTAGE_INTERVAL, Shortage::default());
         loop {
             let limit = async {
                 match end {
@@ -63,6 +66,11 @@ impl<C: Core> Control<C> {
                 () = sleep_until(summary) => {
                     summary = Instant::now() + SUMMARY_INTERVAL;
                     self.summarise(&mut before).await;
+                    Next::Go
+                }
+                () = sleep_until(look) => {
+                    look = Instant::now() + SHORTAGE_INTERVAL;
+                    self.warn_of_shortage(&mut shortage).await;
                     Next::Go
                 }
             };
@@ -155,9 +163,25 @@ impl<C: Core> Control<C> {
             .verb(move |core, _| core.get_mut().reload(turn))
             .await
             .map_err(|stopped| Failure::new(Exit::Failed, "failed", stopped.to_string()))?;
+        sound::doubts(&config).into_iter().for_each(|doubt| self.report.warn(doubt));
         let restart = fixed(&self.config, &config);
         self.config = config;
         Ok(restart)
+    }
+
+    /// Warns that there are too few ports or descriptors for those who ask.
+    async fn warn_of_shortage(&self, shortage: &mut Shortage) {
+        let Some(snapshot) = self.watch.snapshot().await else { return };
+        let turn = &snapshot.stats.turn;
+        if let Some(refused) = shortage.news(Instant::now(), turn.refused(Refusal::Capacity)) {
+            let allocations = turn.allocations;
+            tracing::warn!(
+                refused,
+                allocations,
+                "clients were refused with 508: no port of relay.ports is free, no descriptor is \
+                 left, or turn.quotas.total is reached"
+            );
+        }
     }
 
     /// Logs what was refused since the last time, a line for all of it.
@@ -186,10 +210,21 @@ impl<C: Core> Control<C> {
 
 /// Logs what the configuration says.
 pub fn set_log(config: &Config) -> Result<(), Failure> {
-    logging::set(config.log.as_deref()).map_err(|why| {
+    let filter = config.log.as_deref();
+    let level = unknown_level(filter.unwrap_or_default());
+    let known = level.map_or(Ok(()), |level| Err(format!("{level:?} is no level")));
+    known.and_then(|()| logging::set(filter)).map_err(|why| {
         Failure::configuration(format!("log: {why}"))
             .with_remedy("write log = \"info\", or a filter like \"info,wayleave_turn=debug\"")
     })
+}
+
+/// A word of the filter that stands where a level must. Tracing would take it for a part of the
+/// program, and log that part alone.
+fn unknown_level(filter: &str) -> Option<&str> {
+    let words = filter.split(',').map(str::trim);
+    let mut bare = words.filter(|word| !word.is_empty() && !word.contains(['=', '[', ']']));
+    bare.find(|word| word.parse::<LevelFilter>().is_err())
 }
 
 /// The keys that differ and are not read again.
@@ -212,8 +247,17 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::fixed;
+    use super::{fixed, unknown_level};
     use crate::config::Config;
+
+    #[test]
+    fn levels_are_known() {
+        for filter in ["", "info", "off", "WARN", "info,wayleave_turn=debug", "info, udp=trace"] {
+            assert_eq!(unknown_level(filter), None, "{filter}");
+        }
+        assert_eq!(unknown_level("info,wran"), Some("wran"));
+        assert_eq!(unknown_level("loud"), Some("loud"));
+    }
 
     #[test]
     fn what_needs_a_restart_is_named() {

@@ -15,5 +15,8 @@ pub const QUESTIONS_MAX: usize = 16_384;
 /// How often a log line sums up what was refused: a flood makes one line a minute.
 pub const SUMMARY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How often it is looked whether relayed addresses ran out: an operator need not wait for the log.
+pub const SHORTAGE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Descriptors below which an operator is warned: every relayed address and connection takes one.
 pub const DESCRIPTORS_MIN: u64 = 4096;

@@ -11,6 +11,8 @@ mod notify;
 mod pages;
 mod relaying;
 mod report;
+mod shortage;
+mod sound;
 mod world;
 
 use std::fs::File;
@@ -81,6 +83,7 @@ impl Args {
             Failure::configuration(format!("cannot serve {:?}: {error}", config.domain))
                 .with_remedy("name a domain: --domain example.org")
         })?;
+        sound::check(&config)?;
         Ok(config)
     }
 }
@@ -105,6 +108,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     };
     let core = Server::new(listeners::core_config(&config, args.ports.is_some())?, &entropy);
     let mut report = Report::new(*ui, &config, &store);
+    sound::doubts(&config).into_iter().for_each(|doubt| report.warn(doubt));
     raise_descriptors(&mut report);
     let plane = start_plane(&config, &entropy)?;
     let serving = Serving { args, config, store, report, certificates, inherited, plane };
@@ -117,14 +121,18 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     }
 }
 
-/// Whether a core could start with this configuration, as far as files tell.
-pub fn check(config: &Config) -> Result<(), Failure> {
+/// Whether a core could start with this configuration, as far as files and this machine's addresses
+/// tell; warns of what is hardly meant.
+pub fn check(config: &Config, ui: &Ui) -> Result<(), Failure> {
+    sound::check(config)?;
     config.data_folder()?;
     listeners::core_config(config, false)?;
     if let Some(identity) = identity::read(&config.tls)? {
         Certificates::new(&identity).map_err(|error| identity::refused(&error))?;
     }
-    control::set_log(config)
+    control::set_log(config)?;
+    sound::doubts(config).iter().for_each(|doubt| ui.warn(doubt));
+    Ok(())
 }
 
 /// Raises the limit of open descriptors, and warns where it stays low.

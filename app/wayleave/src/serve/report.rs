@@ -75,9 +75,13 @@ impl Report {
         Ok(())
     }
 
-    /// What the core must do without, once it is ready.
+    /// What the core must do without, or what is hardly meant; told once it is ready.
     pub fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
+        if self.ready {
+            self.ui.warn(warning);
+        } else {
+            self.warnings.push(warning);
+        }
     }
 
     /// Metrics and health are told here.
@@ -99,7 +103,6 @@ impl Report {
     /// The configuration cannot be read again: everything stays as it was.
     pub fn not_reloaded(&self, failure: &Failure) {
         let Failure { message, remedy, .. } = failure;
-        tracing::error!("the configuration stays as it was: {message}");
         self.ui.event("reload_failed", json!({ "message": message, "remedy": remedy }));
         self.ui.warn(format!("the configuration stays as it was: {message}"));
         if let Some(remedy) = remedy {

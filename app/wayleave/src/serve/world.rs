@@ -29,8 +29,10 @@ pub struct Owner {
     questions: mpsc::Sender<Asked>,
     dropped: Arc<Dropped>,
     plane: Option<Plane>,
-    /// Since when each relayed address is somebody's, while that is logged.
-    since: HashMap<Endpoint, Instant>,
+    /// The number of each relayed address that is somebody's, and since when, while that is logged.
+    since: HashMap<Endpoint, (u64, Instant)>,
+    /// How many were given out while that was logged.
+    given_out: u64,
 }
 
 type Asked = (Question, oneshot::Sender<Answer>);
@@ -83,7 +85,7 @@ impl Owner {
             .spawn(clerk)
             .context("cannot start a thread for the store")?;
         let (dropped, since) = (Arc::default(), HashMap::new());
-        Ok((Self { events, questions, dropped, plane, since }, heard))
+        Ok((Self { events, questions, dropped, plane, since, given_out: 0 }, heard))
     }
 
     /// Looks at the queues.
@@ -104,16 +106,20 @@ impl Owner {
         }
         match event {
             Event::Allocated { user, transport, client, relayed } => {
-                tracing::info!(user = %Redacted(user), ?transport, "a relayed address is given out");
-                tracing::debug!(%user, %client, %relayed, "a relayed address is given out");
-                self.since.insert(*relayed, now.mono);
+                self.given_out += 1;
+                let number = self.given_out;
+                let user_shown = Redacted(user);
+                tracing::info!(number, user = %user_shown, ?transport, "a relayed address is given out");
+                tracing::debug!(number, %user, %client, %relayed, "a relayed address is given out");
+                self.since.insert(*relayed, (number, now.mono));
             }
             Event::Released { user, client, relayed, cause } => {
                 let since = self.since.remove(relayed);
-                let secs = since.map(|since| now.mono.saturating_since(since).as_secs());
+                let number = since.map(|(number, _)| number);
+                let secs = since.map(|(_, since)| now.mono.saturating_since(since).as_secs());
                 let user_shown = Redacted(user);
-                tracing::info!(user = %user_shown, ?cause, secs, "a relayed address is given back");
-                tracing::debug!(%user, %client, %relayed, "a relayed address is given back");
+                tracing::info!(number, user = %user_shown, ?cause, secs, "a relayed address is given back");
+                tracing::debug!(number, %user, %client, %relayed, "a relayed address is given back");
             }
             _ => {}
         }
@@ -306,6 +312,7 @@ mod tests {
             dropped: Arc::default(),
             plane: None,
             since: HashMap::new(),
+            given_out: 0,
         };
         for _ in 0..5 {
             World::<server::Server>::event(&mut owner, runtime::now(), Event::Drained);
