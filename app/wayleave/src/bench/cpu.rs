@@ -31,6 +31,12 @@ impl Usage {
         (ticks >= MIN_TICKS).then(|| self.kernel_ticks as f64 / ticks as f64)
     }
 
+    /// Microseconds for each of `operations` in user mode and in the kernel, if there is a share.
+    pub fn split_us_per(self, operations: u64) -> Option<(f64, f64)> {
+        let (us, share) = (self.us_per(operations)?, self.kernel_share()?);
+        Some((us * (1.0 - share), us * share))
+    }
+
     /// Microseconds for each of `operations`.
     pub fn us_per(self, operations: u64) -> Option<f64> {
         (operations > 0).then(|| self.total.as_secs_f64() * 1e6 / operations as f64)
@@ -117,5 +123,7 @@ mod tests {
         assert_eq!(Usage { kernel_ticks: 3, ..usage }.kernel_share(), None);
         assert_eq!(usage.us_per(0), None);
         assert_eq!(usage.us_per(100), Some(3000.0));
+        let (user, kernel) = usage.split_us_per(100).unwrap();
+        assert!((user - 1000.0).abs() < 1e-6 && (kernel - 2000.0).abs() < 1e-6);
     }
 }

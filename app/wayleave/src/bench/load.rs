@@ -39,7 +39,10 @@ pub enum Refusal {
     /// It wants another name or password.
     #[error("the password was not accepted")]
     Unauthorized,
-    /// It says so.
+    /// It says so, with a code.
+    #[error("{0} {1}")]
+    Code(u16, String),
+    /// For another reason.
     #[error("{0}")]
     Other(String),
 }
@@ -68,6 +71,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The first refusal.
     pub refusal: Option<Refusal>,
+    /// Nobody listens where the server should: what was under way then is lost.
+    pub closed: bool,
 }
 
 struct Slot {
@@ -93,12 +98,11 @@ pub fn run(
     load.fill(workload);
     let mut buf = vec![0; 65_536];
     let mut reported = started;
-    while !load.slots.is_empty() {
+    while !load.slots.is_empty() && !load.outcome.closed {
         match socket.recv(&mut buf) {
             Ok(n) => load.receive(&buf[..n], workload),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            // A port that nobody listens on: the operations time out and say so.
-            Err(e) if e.kind() == ErrorKind::ConnectionRefused => {}
+            Err(e) if e.kind() == ErrorKind::ConnectionRefused => load.outcome.closed = true,
             Err(e) => return Err(e).context("cannot receive"),
         }
         load.fill(workload);
@@ -111,6 +115,7 @@ pub fn run(
             load.fill(workload);
         }
     }
+    load.outcome.lost += load.slots.len() as u64;
     load.outcome.elapsed = started.elapsed();
     Ok(load.outcome)
 }
@@ -139,9 +144,8 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn send(&self, message: &[u8]) {
-        // A datagram that the kernel does not take counts as lost and is sent again.
-        let _ = self.socket.send(message);
+    fn send(&mut self, message: &[u8]) {
+        send(self.socket, message, &mut self.outcome);
     }
 
     fn receive(&mut self, bytes: &[u8], workload: &mut impl Workload) {
@@ -188,8 +192,16 @@ impl<'a> Load<'a> {
             slot.transmissions += 1;
             slot.sent = now;
             outcome.repeated += 1;
-            let _ = socket.send(&slot.message);
+            send(socket, &slot.message, outcome);
             true
         });
+    }
+}
+
+/// A datagram that the kernel does not take counts as lost and is sent again. What it tells of is
+/// an earlier one that nobody took.
+fn send(socket: &UdpSocket, message: &[u8], outcome: &mut Outcome) {
+    if let Err(e) = socket.send(message) {
+        outcome.closed |= e.kind() == ErrorKind::ConnectionRefused;
     }
 }

@@ -100,3 +100,45 @@ fn what_a_relay_refuses() {
     let (told, code) = bench_turn(&stage, "udp", &["-a", "2", "-n", "0"]);
     assert_eq!((&told["allocate"]["done"], code), (&2.into(), Some(0)), "{told}");
 }
+
+#[test]
+fn nobody_listens_and_wrong_usage() {
+    let stage = Stage::set();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let turn = ["bench", "turn", &free, "-a", "2"];
+    for (more, code) in [
+        (&[] as &[&str], 14),
+        (&["--transport", "tcp"], 14),
+        (&["--transport", "tls"], 14),
+        (&["-a", "0"], 2),
+        (&["--pid", "4294967295"], 2),
+    ] {
+        let turn = if more.contains(&"-a") { &turn[..3] } else { &turn[..] };
+        let output = run(&[turn, more].concat(), &stage.file("."), "");
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {}", stderr(&output));
+    }
+    let stun = run(&["--json", "bench", "stun", &free, "-n", "3"], &stage.file("."), "");
+    assert_eq!((stun.status.code(), &events(&stun)[0]["lost"]), (Some(14), &3.into()));
+}
+
+#[test]
+fn refused_loads_leave_nothing_behind() {
+    let stage = Stage::at("127.0.0.1", &["--set", "turn.quotas.user=3"]);
+    let server = stage.core.address("turn", "udp");
+    let password = stage.file("password");
+    let user = ["--password-file", password.to_str().unwrap(), "-n", "0"];
+    let load = |allocations| {
+        let load = ["bench", "turn", &server, "-a", allocations];
+        run(&[&load, &user[..]].concat(), &stage.file("."), "")
+    };
+    let refused = load("4");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("turn.quotas.user"), "{}", stderr(&refused));
+    // Were the three that it got still there, this would be refused as well.
+    let granted = load("3");
+    assert_eq!(granted.status.code(), Some(0), "{}", stderr(&granted));
+
+    let unknown = run(&["bench", "turn", &server, "-a", "1", "-n", "0"], &stage.file("."), "");
+    assert_eq!(unknown.status.code(), Some(10));
+    assert!(stderr(&unknown).contains("--password-file"), "{}", stderr(&unknown));
+}

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::client::Client;
 use super::stage::Stage;
-use super::{Args, all_granted};
+use super::{Args, Transport, all_granted};
 use crate::bench::memory::{self, Memory};
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -67,17 +68,34 @@ pub fn run(
 
 fn live(pid: u32, args: &Args, stage: &mut Stage<'_>) -> Result<Generation, Failure> {
     let mut clients = stage.connect()?;
-    let (outcome, _) = stage.allocate(&mut clients)?;
-    all_granted(&outcome)?;
-    let (outcome, _) = stage.permit(&mut clients)?;
-    all_granted(&outcome)?;
-    let flows = stage.flows(&clients);
+    let generation = live_and_vanish(pid, args, stage, &mut clients);
+    if generation.is_err() {
+        stage.release(clients);
+    }
+    generation
+}
+
+fn live_and_vanish(
+    pid: u32,
+    args: &Args,
+    stage: &mut Stage<'_>,
+    clients: &mut Vec<Client>,
+) -> Result<Generation, Failure> {
+    let (outcome, _) = stage.allocate(clients)?;
+    all_granted(&outcome, args)?;
+    let (outcome, _) = stage.permit(clients)?;
+    all_granted(&outcome, args)?;
+    let flows = stage.flows(clients);
     let packets = PACKETS * u64::try_from(args.allocations).unwrap_or(1);
-    stage.pass(packets, &mut clients, &flows)?;
+    stage.pass(packets, clients, &flows)?;
     let loaded = memory::held(pid)?;
     let lifetime = clients.iter().filter_map(|client| client.lifetime).max().unwrap_or_default();
-    drop(clients);
-    std::thread::sleep(lifetime + GRACE);
+    // Silent sockets are as good as gone, and can still release what they hold when the wait is
+    // interrupted. Connections have to be closed.
+    if args.transport != Transport::Udp {
+        clients.clear();
+    }
+    stage.wait(lifetime + GRACE)?;
     Ok(Generation { loaded, idle: memory::held(pid)? })
 }
 

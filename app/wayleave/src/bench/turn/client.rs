@@ -16,6 +16,13 @@ use crate::bench::load::Refusal;
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 const TRANSMISSIONS: u8 = 20;
 
+/// How often a client takes another socket because the server knows an allocation of its port's
+/// last owner.
+const OTHER_SOCKETS: u8 = 3;
+
+/// Allocation Mismatch (RFC 8656 §18.12).
+const ALLOCATION_MISMATCH: u16 = 437;
+
 /// A client.
 pub struct Client {
     /// Its way to the server.
@@ -26,6 +33,7 @@ pub struct Client {
     pub lifetime: Option<Duration>,
     auth: LongTerm,
     pending: Option<Pending>,
+    other_sockets: u8,
 }
 
 struct Pending {
@@ -51,7 +59,13 @@ pub enum Progress {
 impl Client {
     /// A client that has asked for nothing yet.
     pub const fn new(link: Link, auth: LongTerm) -> Self {
-        Self { link, relayed: None, lifetime: None, auth, pending: None }
+        Self { link, relayed: None, lifetime: None, auth, pending: None, other_sockets: 0 }
+    }
+
+    /// Whether the server has an allocation of it, or may soon have one.
+    pub fn may_hold(&self) -> bool {
+        let asked = |pending: &Pending| matches!(pending.wish, Wish::Allocate(_));
+        self.relayed.is_some() || self.pending.as_ref().is_some_and(asked)
     }
 
     /// Asks for `wish`.
@@ -87,11 +101,26 @@ impl Client {
             Verdict::Accept => {}
         }
         if response.class() == Class::Error {
-            let error = response.error_code();
-            let words = error.map(|e| format!("{} {}", e.code, e.reason)).unwrap_or_default();
-            return Ok(self.refused(Refusal::Other(words)));
+            let Some(error) = response.error_code() else {
+                return Ok(self.refused(Refusal::Other("an error without a code".to_owned())));
+            };
+            let code = error.code;
+            if code == ALLOCATION_MISMATCH
+                && matches!(wish, Wish::Allocate(_))
+                && self.other_sockets < OTHER_SOCKETS
+                && let Some(other) = self.link.another()?
+            {
+                self.other_sockets += 1;
+                self.link = other;
+                return self.ask(wish, now, entropy).map(|()| Progress::Waiting);
+            }
+            let reason = error.reason.to_string();
+            return Ok(self.refused(Refusal::Code(code, reason)));
         }
         self.pending = None;
+        if wish == Wish::Release {
+            self.relayed = None;
+        }
         if let Wish::Allocate(_) = wish {
             self.relayed = response.relayed_addresses().next();
             self.lifetime = response.lifetime();
@@ -129,11 +158,7 @@ impl Client {
 /// A datagram that the kernel does not take counts as lost and is sent again.
 fn unless_full(sent: io::Result<()>) -> io::Result<()> {
     match sent {
-        Err(e)
-            if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) =>
-        {
-            Ok(())
-        }
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
         other => other,
     }
 }

@@ -33,6 +33,13 @@ impl Link {
         Ok(Self::Udp(socket))
     }
 
+    /// Another way to the same server over UDP, from another port.
+    pub fn another(&self) -> io::Result<Option<Self>> {
+        let Self::Udp(socket) = self else { return Ok(None) };
+        let (local, server) = (socket.owner().local_addr()?, socket.owner().peer_addr()?);
+        Self::udp(local.ip(), server).map(Some)
+    }
+
     /// Over TCP, or TLS when there is a configuration for it.
     pub fn stream(server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<Self> {
         Ok(Self::Stream(Box::new(Stream::connect(server, tls)?)))
@@ -71,9 +78,11 @@ pub fn receive(
 ) -> io::Result<usize> {
     match socket.receive(batch) {
         Ok(_) => {}
-        // An ICMP error about an earlier datagram; the datagram counts as lost.
-        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => {
-            return Ok(0);
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
+        // An ICMP error about an earlier datagram, which counts as lost; where there is one remote
+        // alone it says that nobody is there.
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
+            return if socket.owner().peer_addr().is_ok() { Err(e) } else { Ok(0) };
         }
         Err(e) => return Err(e),
     }

@@ -24,13 +24,14 @@ use self::report::Report;
 use self::stage::Stage;
 use self::traffic::Direction;
 use super::load::{Outcome, Refusal};
+use super::{cpu, memory};
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
 /// What to load, and with what.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The server: HOST:PORT
+    /// The server: HOST or HOST:PORT
     #[arg(value_name = "SERVER")]
     pub server: String,
     /// How the clients reach it
@@ -80,6 +81,32 @@ pub struct Args {
     bare: bool,
 }
 
+impl Args {
+    /// The port that is usual for the transport (RFC 8656 §2.1).
+    pub const fn port(&self) -> u16 {
+        match self.transport {
+            Transport::Udp | Transport::Tcp => 3478,
+            Transport::Tls => 5349,
+        }
+    }
+
+    /// Finds what clap cannot.
+    fn check(&self) -> Result<(), Failure> {
+        if self.allocations == 0 {
+            return Err(Failure::usage("-a wants one allocation at least"));
+        }
+        if self.direction == Direction::ClientToClient && !self.allocations.is_multiple_of(2) {
+            let message = "clients send to each other in pairs: -a wants an even number";
+            return Err(Failure::usage(message));
+        }
+        if let Some(pid) = self.pid {
+            let measurable = cpu::used(pid).and_then(|_| memory::held(pid));
+            measurable.map_err(|e| Failure::usage(format!("--pid {pid}: {e:#}")))?;
+        }
+        Ok(())
+    }
+}
+
 /// How clients reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
@@ -99,9 +126,7 @@ pub fn run(
     entropy: Entropy,
     ui: &Ui,
 ) -> Result<(), Failure> {
-    if args.direction == Direction::ClientToClient && !args.allocations.is_multiple_of(2) {
-        return Err(Failure::usage("clients send to each other in pairs: -a wants an even number"));
-    }
+    args.check()?;
     // A server's ports end sooner or later, and so do ours: what cannot be opened says so.
     let _ = runtime::raise_descriptor_limit();
     let mut stage = Stage::set(args, server, local, entropy)?;
@@ -112,6 +137,9 @@ pub fn run(
     let mut report = Report::default();
     let ended = load(args, &mut stage, &mut clients, &mut report);
     report.tell(args, ui);
+    if !args.bare {
+        stage.release(clients);
+    }
     ended
 }
 
@@ -125,22 +153,35 @@ fn load(
         stage.forwarded(clients)?
     } else {
         let (outcome, _) = report.allocate.insert(stage.allocate(clients)?);
-        all_granted(outcome)?;
+        all_granted(outcome, args)?;
         if args.packets == 0 {
-            return stage.release(clients);
+            return Ok(());
         }
         let (outcome, _) = report.permit.insert(stage.permit(clients)?);
-        all_granted(outcome)?;
+        all_granted(outcome, args)?;
         stage.flows(clients)
     };
     report.trial = Some(stage.try_out(clients, &flows)?);
     report.traffic = Some(stage.pass(args.packets, clients, &flows)?);
-    if args.bare { Ok(()) } else { stage.release(clients) }
+    Ok(())
 }
 
+/// Allocation Quota Reached (RFC 8656 §18.12).
+const QUOTA_REACHED: u16 = 486;
+
 /// Packets want every allocation and permission.
-fn all_granted(outcome: &Outcome) -> Result<(), Failure> {
+fn all_granted(outcome: &Outcome, args: &Args) -> Result<(), Failure> {
     match (&outcome.refusal, outcome.lost) {
+        (Some(Refusal::Unauthorized), _) if !args.users.has_password() => {
+            let message = "the server asks for a password, and none was given";
+            Err(Failure::new(Exit::Authentication, "authentication", message)
+                .with_remedy("give it with --password-file FILE"))
+        }
+        (Some(refusal @ Refusal::Code(QUOTA_REACHED, _)), _) => {
+            let message = format!("the server refused: {refusal}");
+            Err(Failure::new(Exit::Failed, "refused", message)
+                .with_remedy("use --users, or raise turn.quotas.user on the server"))
+        }
         (Some(Refusal::Unauthorized), _) => {
             let message = "the server did not accept the password";
             Err(Failure::new(Exit::Authentication, "authentication", message))

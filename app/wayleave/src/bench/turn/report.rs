@@ -6,6 +6,7 @@ use super::Args;
 use super::gauge::Spent;
 use super::traffic::Passed;
 use crate::bench::load::Outcome;
+use crate::bench::{hundredths, not_measured, split_text};
 use crate::ui::Ui;
 
 /// What came of a load.
@@ -30,6 +31,7 @@ impl Report {
             json!({
                 "what": "turn", "transport": word(transport), "direction": word(direction),
                 "via": word(via), "allocations": allocations, "size": size, "train": train,
+                "packets": args.packets,
                 "allocate": self.allocate.as_ref().map(|(o, s)| requests_json(o, s)),
                 "permit": self.permit.as_ref().map(|(o, s)| requests_json(o, s)),
                 "trial": self.trial.map(|Passed { sent, received, .. }| json!({
@@ -49,6 +51,12 @@ impl Report {
         }
         if let Some((passed, spent)) = &self.traffic {
             ui.say(traffic_text(passed, spent));
+            if passed.sent != args.packets {
+                ui.say(format!(
+                    "sent: {} of {} asked, in whole trains of {train}",
+                    passed.sent, args.packets
+                ));
+            }
         }
         if args.pid.is_none() {
             ui.say("server CPU and memory: not measured (--pid PID measures them)");
@@ -65,10 +73,12 @@ fn requests_json(outcome: &Outcome, spent: &Spent) -> Value {
     let Outcome { done, refused, lost, repeated, elapsed, .. } = *outcome;
     json!({
         "done": done, "refused": refused, "lost": lost, "repeated": repeated,
-        "elapsed_ms": millis(elapsed), "rate_per_sec": rate(done, elapsed).round(),
+        "elapsed_ms": millis(elapsed),
+        "rate_per_sec": (done > 0).then(|| rate(done, elapsed).round()),
         "cpu_us": spent.cpu.and_then(|cpu| cpu.us_per(done)).map(hundredths),
         "rss_bytes": spent.memory.and_then(|(before, after)| after.rss_per(before, done)),
         "pss_bytes": spent.memory.and_then(|(before, after)| after.pss_per(before, done)),
+        "not_measured": not_measured(spent.cpu, done),
     })
 }
 
@@ -81,7 +91,8 @@ fn requests_text(what: &str, outcome: &Outcome, spent: &Spent) -> String {
         rate(done, elapsed),
     );
     if let Some(us) = spent.cpu.and_then(|cpu| cpu.us_per(done)) {
-        text.push_str(&format!("; server CPU {us:.1} µs each"));
+        let split = spent.cpu.and_then(|cpu| cpu.split_us_per(done));
+        text.push_str(&format!("; server CPU {us:.1} µs each{}", split_text(split)));
     }
     if let Some(bytes) = spent.memory.and_then(|(before, after)| after.rss_per(before, done)) {
         text.push_str(&format!(", memory {bytes} bytes each"));
@@ -92,13 +103,15 @@ fn requests_text(what: &str, outcome: &Outcome, spent: &Spent) -> String {
 fn traffic_json(passed: &Passed, spent: &Spent) -> Value {
     let Passed { sent, received, foreign, elapsed } = *passed;
     let cpu = spent.cpu.and_then(|cpu| cpu.us_per(sent));
-    let kernel = spent.cpu.and_then(|cpu| cpu.kernel_share()).zip(cpu);
+    let split = spent.cpu.and_then(|cpu| cpu.split_us_per(sent));
     json!({
         "sent": sent, "received": received, "lost": passed.lost(), "foreign": foreign,
-        "elapsed_ms": millis(elapsed), "packets_per_sec": rate(received, elapsed).round(),
+        "elapsed_ms": millis(elapsed),
+        "packets_per_sec": (received > 0).then(|| rate(received, elapsed).round()),
         "cpu_us": cpu.map(hundredths),
-        "cpu_kernel_us": kernel.map(|(share, us)| hundredths(share * us)),
-        "cpu_user_us": kernel.map(|(share, us)| hundredths((1.0 - share) * us)),
+        "cpu_kernel_us": split.map(|(_, kernel)| hundredths(kernel)),
+        "cpu_user_us": split.map(|(user, _)| hundredths(user)),
+        "not_measured": not_measured(spent.cpu, sent),
     })
 }
 
@@ -111,10 +124,8 @@ fn traffic_text(passed: &Passed, spent: &Spent) -> String {
         passed.lost(),
     );
     if let Some(us) = spent.cpu.and_then(|cpu| cpu.us_per(sent)) {
-        text.push_str(&format!("; server CPU {us:.2} µs each"));
-    }
-    if let Some(share) = spent.cpu.and_then(|cpu| cpu.kernel_share()) {
-        text.push_str(&format!(", {:.0} % of it in the kernel", share * 100.0));
+        let split = spent.cpu.and_then(|cpu| cpu.split_us_per(sent));
+        text.push_str(&format!("; server CPU {us:.2} µs each{}", split_text(split)));
     }
     text
 }
@@ -125,8 +136,4 @@ fn millis(elapsed: std::time::Duration) -> u64 {
 
 fn rate(count: u64, elapsed: std::time::Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64().max(1e-9)
-}
-
-fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

@@ -1,8 +1,8 @@
 //! Requests of many clients: so many under way at a time, the next client's for each that ends.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use machine::Entropy;
 use udp::Batch;
 
@@ -14,29 +14,45 @@ use crate::bench::load::Outcome;
 /// socket would have to be woken, at the server's cost.
 pub const PAUSE: Duration = Duration::from_micros(50);
 
+/// How the requests are made.
+pub struct Pace<'a> {
+    /// Requests under way at a time.
+    pub window: usize,
+    /// Says when to end with [`io::ErrorKind::Interrupted`].
+    pub stop: &'a dyn Fn() -> bool,
+    /// Whether one client's broken connection leaves the others going.
+    pub despite_failures: bool,
+}
+
 /// Has every client ask for its `wish`.
 pub fn run(
     clients: &mut [Client],
     wish: impl Fn(usize) -> Wish,
-    window: usize,
+    pace: &Pace<'_>,
     batch: &mut Batch,
     entropy: &mut Entropy,
-) -> anyhow::Result<Outcome> {
+) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
     let started = Instant::now();
     let mut active: Vec<usize> = Vec::new();
     let mut next = 0;
     while next < clients.len() || !active.is_empty() {
+        if (pace.stop)() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let now = Instant::now();
-        while active.len() < window && next < clients.len() {
-            if let Some(client) = clients.get_mut(next) {
-                client.ask(wish(next), now, entropy).context("cannot send")?;
+        let mut failure = None;
+        while active.len() < pace.window && next < clients.len() {
+            let asked = clients.get_mut(next).map(|c| c.ask(wish(next), now, entropy));
+            match asked {
+                Some(Err(error)) => {
+                    failure.get_or_insert(error);
+                }
+                _ => active.push(next),
             }
-            active.push(next);
             next += 1;
         }
         let before = active.len();
-        let mut failure = None;
         active.retain(|&n| {
             let Some(client) = clients.get_mut(n) else { return false };
             match advance(client, now, batch, entropy, &mut outcome) {
@@ -47,8 +63,8 @@ pub fn run(
                 }
             }
         });
-        if let Some(error) = failure {
-            return Err(error).context("the server's connection failed");
+        if let Some(error) = failure.filter(|_| !pace.despite_failures) {
+            return Err(error);
         }
         if active.len() == before {
             std::thread::sleep(PAUSE);
@@ -78,7 +94,7 @@ fn advance(
     batch: &mut Batch,
     entropy: &mut Entropy,
     outcome: &mut Outcome,
-) -> std::io::Result<Progress> {
+) -> io::Result<Progress> {
     let mut messages = Vec::new();
     client.link.receive(batch, &mut |bytes| messages.push(bytes.to_vec()))?;
     for message in messages {

@@ -1,7 +1,9 @@
 //! The clients, their peer, and what they do together.
 
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use machine::{Endpoint, Entropy};
@@ -18,6 +20,8 @@ use super::users::Users;
 use super::wire::{self, Wish};
 use super::{Args, Transport, setup, tls};
 use crate::bench::load::Outcome;
+use crate::bench::nobody_listens;
+use crate::bench::stop::Stop;
 use crate::failure::{Exit, Failure};
 
 /// Everything that a load needs.
@@ -32,6 +36,7 @@ pub struct Stage<'a> {
     gauge: Gauge,
     batch: Batch,
     entropy: Entropy,
+    stop: Stop,
 }
 
 impl<'a> Stage<'a> {
@@ -55,6 +60,7 @@ impl<'a> Stage<'a> {
             gauge: Gauge { pid: args.pid },
             batch: Batch::new(),
             entropy,
+            stop: Stop::watch()?,
         })
     }
 
@@ -65,8 +71,11 @@ impl<'a> Stage<'a> {
             Transport::Tcp | Transport::Tls => Link::stream(self.server, self.tls.as_ref()),
         };
         let clients = (0..self.args.allocations).map(|n| {
-            let link = link().with_context(|| format!("client {n} cannot reach {}", self.server));
-            Ok(Client::new(link?, self.users.login(n)?))
+            if self.stop.is_requested() {
+                return Err(Failure::interrupted());
+            }
+            let link = link().map_err(|error| self.failure(&error))?;
+            Ok(Client::new(link, self.users.login(n)?))
         });
         clients.collect()
     }
@@ -90,9 +99,56 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Has every client release its allocation, so that its port is free for another load.
-    pub fn release(&mut self, clients: &mut [Client]) -> Result<(), Failure> {
-        self.ask(clients, |_| Wish::Release).map(drop)
+    /// Has the clients release their allocations, so that ports and quotas are free for another
+    /// load, as far as the server answers soon.
+    pub fn release(&mut self, mut clients: Vec<Client>) {
+        clients.retain(Client::may_hold);
+        let Self { args, batch, entropy, .. } = self;
+        let started = Instant::now();
+        let window = usize::try_from(args.window).unwrap_or(usize::MAX);
+        let stop = || started.elapsed() > RELEASE_LIMIT;
+        let pace = setup::Pace { window, stop: &stop, despite_failures: true };
+        let _ = setup::run(&mut clients, |_| Wish::Release, &pace, batch, entropy);
+    }
+
+    /// Waits, unless told to stop.
+    pub fn wait(&self, duration: Duration) -> Result<(), Failure> {
+        let started = Instant::now();
+        while let Some(rest) = duration.checked_sub(started.elapsed()) {
+            if self.stop.is_requested() {
+                return Err(Failure::interrupted());
+            }
+            std::thread::sleep(rest.min(STOP_INTERVAL));
+        }
+        Ok(())
+    }
+
+    /// Why the server cannot be reached.
+    fn failure(&self, error: &io::Error) -> Failure {
+        let server = self.server;
+        let message = match error.kind() {
+            ErrorKind::Interrupted => return Failure::interrupted(),
+            ErrorKind::ConnectionRefused => return nobody_listens(server),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{server} did not answer"),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                format!("{server} closed the connection")
+            }
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                format!("no way leads to {server}")
+            }
+            ErrorKind::InvalidData => format!("{server} does not speak as expected: {error}"),
+            _ => {
+                let message = format!("cannot talk to {server}: {error}");
+                return Failure::new(Exit::Failed, "failed", message);
+            }
+        };
+        let remedy = match self.args.transport {
+            Transport::Tls => "check address and port, and that the server speaks TLS there",
+            Transport::Udp | Transport::Tcp => {
+                "check address, port and transport, and that the server runs"
+            }
+        };
+        Failure::new(Exit::Unreachable, "unreachable", message).with_remedy(remedy)
     }
 
     fn peer_of(&self, n: usize, clients: &[Client]) -> Endpoint {
@@ -108,11 +164,13 @@ impl<'a> Stage<'a> {
         clients: &mut [Client],
         wish: impl Fn(usize) -> Wish,
     ) -> Result<(Outcome, Spent), Failure> {
-        let Self { args, batch, entropy, gauge, .. } = self;
+        let Self { args, batch, entropy, gauge, stop, .. } = self;
         let window = usize::try_from(args.window).unwrap_or(usize::MAX);
+        let stop = || stop.is_requested();
+        let pace = setup::Pace { window, stop: &stop, despite_failures: false };
         let (outcome, spent) =
-            gauge.measure(|| setup::run(clients, wish, window, batch, entropy))?;
-        Ok((outcome?, spent))
+            gauge.measure(|| setup::run(clients, wish, &pace, batch, entropy))?;
+        Ok((outcome.map_err(|error| self.failure(&error))?, spent))
     }
 
     /// The packets of every client.
@@ -136,14 +194,14 @@ impl<'a> Stage<'a> {
         clients: &mut [Client],
         flows: &[Flow],
     ) -> Result<(Passed, Spent), Failure> {
-        let Self { args, batch, peer, tag, gauge, .. } = self;
+        let Self { args, batch, peer, tag, gauge, stop, .. } = self;
         let Args { direction, window, rate, train, .. } = **args;
         let train = u64::from(train);
         let packets = packets.next_multiple_of(train);
         let plan = Plan { direction, packets, train, window, rate };
         let parties = Parties { clients, flows, peer, tag: *tag };
-        let (passed, spent) = gauge.measure(|| traffic::run(plan, parties, batch))?;
-        Ok((passed?, spent))
+        let (passed, spent) = gauge.measure(|| traffic::run(plan, parties, batch, stop))?;
+        Ok((passed.map_err(|error| self.failure(&error))?, spent))
     }
 
     /// Sends one train of every flow, and fails if none comes through.
@@ -184,6 +242,12 @@ impl<'a> Stage<'a> {
         Ok(flows)
     }
 }
+
+/// How long the server may take to release everything.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a wait looks whether to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the peer looks for the first packet of a flow.
 const FORWARD_TRIES: u32 = 10_000;

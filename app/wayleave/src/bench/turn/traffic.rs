@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use udp::{Batch, Socket, Transmit};
 
 use super::client::Client;
@@ -13,6 +12,7 @@ use super::flow::{Flow, Tag};
 use super::link;
 use super::setup::PAUSE;
 use super::wire;
+use crate::bench::stop::Stop;
 
 /// Packets that are so late are lost.
 const LOSS_LIMIT: Duration = Duration::from_secs(1);
@@ -78,8 +78,8 @@ pub struct Parties<'a> {
     pub tag: Tag,
 }
 
-/// Sends and receives what `plan` says.
-pub fn run(plan: Plan, parties: Parties<'_>, batch: &mut Batch) -> anyhow::Result<Passed> {
+/// Sends and receives what `plan` says; ends with [`ErrorKind::Interrupted`] when told to stop.
+pub fn run(plan: Plan, parties: Parties<'_>, batch: &mut Batch, stop: &Stop) -> io::Result<Passed> {
     let started = Instant::now();
     let credit = vec![0; parties.flows.len()];
     let mut run = Run {
@@ -93,9 +93,12 @@ pub fn run(plan: Plan, parties: Parties<'_>, batch: &mut Batch) -> anyhow::Resul
     };
     let mut last = started;
     loop {
+        if stop.is_requested() {
+            return Err(ErrorKind::Interrupted.into());
+        }
         let now = Instant::now();
         let sent = run.send(now.saturating_duration_since(started))?;
-        let received = run.receive(batch).context("cannot receive")?;
+        let received = run.receive(batch)?;
         if received > 0 {
             last = Instant::now();
         }
@@ -143,7 +146,7 @@ impl Run<'_> {
     }
 
     /// Sends what window and rate allow, and says how many packets that were.
-    fn send(&mut self, elapsed: Duration) -> anyhow::Result<u64> {
+    fn send(&mut self, elapsed: Duration) -> io::Result<u64> {
         let due = match self.plan.rate {
             Some(rate) => {
                 let so_far = (rate as f64 * elapsed.as_secs_f64()) as u64;
@@ -159,9 +162,14 @@ impl Run<'_> {
             match self.send_train(flow) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                // An ICMP error about an earlier packet, which counts as lost.
-                Err(e) if e.kind() == ErrorKind::ConnectionRefused => continue,
-                Err(e) => return Err(e).context("cannot send"),
+                // An ICMP error about an earlier packet of the peer's, which counts as lost.
+                Err(e)
+                    if e.kind() == ErrorKind::ConnectionRefused
+                        && self.plan.direction == Direction::PeerToClient =>
+                {
+                    continue;
+                }
+                Err(e) => return Err(e),
             }
             self.next = (flow + 1) % self.parties.flows.len().max(1);
             self.passed.sent += self.plan.train;

@@ -31,6 +31,11 @@ pub struct Users {
 }
 
 impl Args {
+    /// Whether one was given.
+    pub const fn has_password(&self) -> bool {
+        self.password_file.is_some()
+    }
+
     /// Reads what is in files.
     pub fn read(&self) -> Result<Users, Failure> {
         let password = self.password_file.as_deref().map(password_in).transpose()?;
