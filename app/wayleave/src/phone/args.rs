@@ -45,8 +45,8 @@ pub struct Args {
     /// A STUN server, as stun:HOST:PORT; the core itself when missing
     #[arg(long, value_name = "URI")]
     pub stun: Vec<String>,
-    /// A TURN server, as turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT]; the core's own
-    /// when missing
+    /// A TURN server, as turn:HOST:PORT, turn:HOST?transport=tcp or turns:HOST; the core's own when
+    /// missing
     #[arg(long, value_name = "URI")]
     pub turn: Vec<String>,
     /// Without a relay, whatever happens
