@@ -202,11 +202,24 @@ fn no_packet_is_lost_by_a_reload() {
     let server = relay.core.address("turn", "udp");
     let password = relay.folder.path().join("password");
     let load = ["bench", "turn", &server, "--password-file", password.to_str().unwrap()];
-    let load =
-        Process::start(&[&load[..], &["-a", "4", "-n", "20000"]].concat(), relay.folder.path());
-    for _ in 0..5 {
+    let load = Process::start(
+        &[&load[..], &["-a", "4", "-n", "100000", "--rate", "25000"]].concat(),
+        relay.folder.path(),
+    );
+    // Packets pass before the first reload, and are left to pass after the last.
+    let passed = |relay: &Relay| {
+        let (_, page) = relay.get("/metrics");
+        let name = "wayleave_turn_relayed_packets_total{direction=\"client_to_peer\"} ";
+        page.lines().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok()).unwrap()
+    };
+    let start = Instant::now();
+    while passed(&relay) < 1000 {
+        assert!(start.elapsed() < PATIENCE, "no load");
+    }
+    for _ in 0..3 {
         relay.reload(LOOPBACK, "reloaded");
     }
+    assert!(passed(&relay) < 100_000, "the load had ended before");
     let told = load.end();
     assert_eq!(told.event("bench")["traffic"]["lost"], 0, "{told:#?}");
 }
