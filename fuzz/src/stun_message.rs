@@ -3,7 +3,9 @@
 use machine::Endpoint;
 use stun::attribute::UNDERSTOOD_BY_ICE;
 use stun::defaults::MAX_GROWTH_BYTES;
-use stun::{Attribute, AttributeType, Builder, Credentials, Key, LongTerm, Message, Method, TransactionId};
+use stun::{
+    Attribute, AttributeType, Builder, Credentials, Key, LongTerm, Message, Method, TransactionId,
+};
 
 /// Reads `bytes` as a message, looks at everything in it, and writes it again; has them answered by the
 /// Binding server; and takes them for the response to a request of ours.
