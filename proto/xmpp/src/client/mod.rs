@@ -1,0 +1,1 @@
+//! A whole client (RFC 6121).

@@ -1,0 +1,1 @@
+//! The names of namespaces, as they stand on the wire.
