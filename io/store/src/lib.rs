@@ -1,4 +1,4 @@
-//! Accounts and location bindings in embedded SQLite.
+//! Accounts, their rosters and location bindings in embedded SQLite.
 //!
 //! One file, `wayleave.db`, in the data folder. Several processes may use it at the same time: an
 //! account that `wayleave user add` adds is there for the running server's next question.
@@ -13,7 +13,8 @@
 //! | [`address`] | [`Address`], `alice@example.org` |
 //! | [`keys`] | [`Keys`], what is kept instead of a password |
 //! | [`folder`] | where the data lies |
-//! | [`store`] | [`Store`], accounts and bindings |
+//! | [`store`] | [`Store`], accounts, bindings and secrets |
+//! | [`roster`] | [`Contact`], whom an account knows |
 //! | [`error`] | [`Error`] |
 
 pub mod address;
@@ -21,6 +22,7 @@ pub mod defaults;
 pub mod error;
 pub mod folder;
 pub mod keys;
+pub mod roster;
 mod schema;
 pub mod store;
 
@@ -28,4 +30,5 @@ pub use address::Address;
 pub use error::Error;
 pub use folder::data_folder;
 pub use keys::{DigestAlgorithm, Keys, ScramKeys, UserForm};
+pub use roster::Contact;
 pub use store::{Account, Binding, Store};

@@ -13,7 +13,7 @@ use crate::{Address, Error};
 const APPLICATION_ID: u32 = 0x5741_4c59;
 
 /// What leads from each version to the next; the first makes an empty file version 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE accounts (
         id INTEGER PRIMARY KEY,
@@ -52,6 +52,18 @@ const MIGRATIONS: [&str; 2] = [
         form TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX user_hashes_of_account ON user_hashes (account);
+",
+    "
+    CREATE TABLE rosters (
+        account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+        contact TEXT NOT NULL,
+        state BLOB NOT NULL,
+        PRIMARY KEY (account, contact)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE secrets (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

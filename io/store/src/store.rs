@@ -1,4 +1,4 @@
-//! Accounts and bindings.
+//! Accounts, bindings and secrets.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crypto::{Secret, scram};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use crate::defaults::BINDING_MAX_LEN;
+use crate::defaults::{BINDING_MAX_LEN, SECRET_LEN};
 use crate::keys::{SCRAM_HASHES, scram_name};
 use crate::{Address, DigestAlgorithm, Error, Keys, ScramKeys, UserForm, folder, schema};
 
@@ -169,7 +169,7 @@ impl Store {
     /// # Errors
     /// [`Error::Database`].
     pub fn exists(&self, address: &Address) -> Result<bool, Error> {
-        Ok(self.account(&self.lock(), address)?.is_some())
+        Ok(Self::account(&self.lock(), address)?.is_some())
     }
 
     /// Every key of an account; `None` if there is no such account.
@@ -178,7 +178,7 @@ impl Store {
     /// [`Error::Database`].
     pub fn keys(&self, address: &Address) -> Result<Option<Keys>, Error> {
         let connection = self.lock();
-        let Some(account) = self.account(&connection, address)? else { return Ok(None) };
+        let Some(account) = Self::account(&connection, address)? else { return Ok(None) };
         Ok(Some(Keys {
             digests: digest_keys(&connection, account)?,
             scram: scram_keys(&connection, account)?,
@@ -207,6 +207,17 @@ impl Store {
             keys.extend(algorithm.map(|algorithm| (algorithm, Secret::new(key))));
         }
         Ok(keys)
+    }
+
+    /// The keys of an account for each SCRAM mechanism, which is all that XMPP asks for; none if
+    /// there is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn scram(&self, address: &Address) -> Result<Vec<(scram::Hash, ScramKeys)>, Error> {
+        let connection = self.lock();
+        let Some(account) = Self::account(&connection, address)? else { return Ok(Vec::new()) };
+        scram_keys(&connection, account)
     }
 
     /// The account with a user name that has this hash (RFC 8489 §14.4), and the form of that name.
@@ -257,6 +268,27 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// The secret of this name: made when it is asked for first, and the same ever after.
+    ///
+    /// # Errors
+    /// [`Error::Randomness`], [`Error::Database`].
+    pub fn secret(&self, name: &str) -> Result<Secret, Error> {
+        let mut fresh = [0; SECRET_LEN];
+        getrandom::fill(&mut fresh).map_err(|e| Error::Randomness(e.into()))?;
+        let connection = self.lock();
+        // Another process may make it at the same time; the first one counts.
+        connection.execute(
+            "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![name, fresh.as_slice()],
+        )?;
+        let value: Vec<u8> = connection.query_row(
+            "SELECT value FROM secrets WHERE name = ?1",
+            params![name],
+            |row| row.get(0),
+        )?;
+        Ok(Secret::new(value))
+    }
+
     /// The bindings that live at `now_secs` (since 1970), by address of record; forgets the others.
     ///
     /// # Errors
@@ -272,7 +304,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn account(&self, connection: &Connection, address: &Address) -> Result<Option<i64>, Error> {
+    /// The number of an account in the tables.
+    pub(crate) fn account(
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<Option<i64>, Error> {
         let mut statement = connection
             .prepare_cached("SELECT id FROM accounts WHERE local = ?1 AND domain = ?2")?;
         let id = statement
@@ -282,7 +318,7 @@ impl Store {
     }
 
     /// A panic elsewhere leaves no transaction open: it is rolled back as it unwinds.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

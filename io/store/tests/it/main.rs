@@ -5,8 +5,11 @@
 extern crate wayleave_store as store;
 
 use std::fs;
+use std::path::Path;
 
-use store::{Account, Address, Binding, DigestAlgorithm, Error, Keys, Store, UserForm};
+use store::{
+    Account, Address, Binding, Contact, DigestAlgorithm, Error, Keys, Store, UserForm, defaults,
+};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -115,7 +118,7 @@ fn for_its_owner_alone() {
     let file = folder.join("wayleave.db");
     let store = Store::open(&folder).unwrap();
     store.add(&address("alice@example.org"), "secret").unwrap();
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     for entry in fs::read_dir(&folder).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), 0o600);
@@ -176,18 +179,107 @@ fn accounts_are_found_by_the_hash_of_both_user_names() {
     assert_eq!(find("alice", "example.org"), None);
 }
 
+/// Makes the database of a folder one of an earlier version, which had not what `newer` drops.
+fn age(folder: &Path, version: u32, newer: &str) {
+    let file = rusqlite::Connection::open(folder.join("wayleave.db")).unwrap();
+    file.execute_batch(newer).unwrap();
+    file.pragma_update(None, "user_version", version).unwrap();
+}
+
 #[test]
 fn accounts_of_the_first_version_get_their_hashes() {
     let folder = folder();
     let store = Store::open(folder.path()).unwrap();
     store.add(&address("alice@example.org"), "secret").unwrap();
     drop(store);
-    let file = rusqlite::Connection::open(folder.path().join("wayleave.db")).unwrap();
-    file.execute_batch("DROP TABLE user_hashes").unwrap();
-    file.pragma_update(None, "user_version", 1).unwrap();
-    drop(file);
+    age(folder.path(), 1, "DROP TABLE user_hashes; DROP TABLE rosters; DROP TABLE secrets");
     let store = Store::open(folder.path()).unwrap();
     let hash = crypto::sha256(&[b"alice:example.org"]);
     let (found, _) = store.by_user_hash(&hash).unwrap().unwrap();
     assert_eq!(found.to_string(), "alice@example.org");
+}
+
+#[test]
+fn files_of_the_second_version_get_rosters_and_secrets() {
+    let folder = folder();
+    let alice = address("alice@example.org");
+    let store = Store::open(folder.path()).unwrap();
+    store.add(&alice, "secret").unwrap();
+    let before = store.keys(&alice).unwrap();
+    drop(store);
+    age(folder.path(), 2, "DROP TABLE rosters; DROP TABLE secrets");
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.keys(&alice).unwrap(), before);
+    assert_eq!(store.roster(&alice).unwrap(), Some(Vec::new()));
+    let bob = contact(&alice, "bob@example.org", "friend");
+    assert_eq!(store.save_contacts(std::slice::from_ref(&bob)).unwrap(), [true]);
+    let secret = store.secret("salt").unwrap();
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.roster(&alice).unwrap(), Some(vec![bob]));
+    assert_eq!(store.secret("salt").unwrap(), secret);
+}
+
+fn contact(owner: &Address, address: &str, state: &str) -> Contact {
+    Contact { owner: owner.clone(), address: address.to_owned(), state: state.into() }
+}
+
+#[test]
+fn rosters_come_and_go_with_their_accounts() {
+    let store = Store::in_memory().unwrap();
+    let (alice, bob) = (address("alice@example.org"), address("bob@example.org"));
+    store.add(&alice, "secret").unwrap();
+    let saved = [
+        contact(&alice, "carol@example.net", "first"),
+        contact(&bob, "alice@example.org", "nobody's"),
+        contact(&alice, "bob@example.org", "x"),
+        contact(&alice, "carol@example.net", "second"),
+    ];
+    assert_eq!(store.save_contacts(&saved).unwrap(), [true, false, true, true]);
+    let roster = store.roster(&alice).unwrap().unwrap();
+    assert_eq!(roster, [saved[2].clone(), saved[3].clone()]);
+    assert_eq!(store.roster(&bob).unwrap(), None);
+    let gone = [contact(&alice, "bob@example.org", ""), contact(&alice, "nobody@example.org", "")];
+    assert_eq!(store.save_contacts(&gone).unwrap(), [true, true]);
+    assert_eq!(store.roster(&alice).unwrap(), Some(vec![saved[3].clone()]));
+    store.remove(&alice).unwrap();
+    store.add(&alice, "secret").unwrap();
+    assert_eq!(store.roster(&alice).unwrap(), Some(Vec::new()));
+}
+
+#[test]
+fn rosters_have_limits() {
+    let store = Store::in_memory().unwrap();
+    let alice = address("alice@example.org");
+    store.add(&alice, "secret").unwrap();
+    let name = |n: usize| format!("{n}@example.net");
+    let all: Vec<_> = (0..=defaults::ROSTER_MAX).map(|n| contact(&alice, &name(n), "x")).collect();
+    let kept = store.save_contacts(&all).unwrap();
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), defaults::ROSTER_MAX);
+    assert_eq!(kept.last(), Some(&false));
+    // Those that are there can be changed and removed still.
+    let changes =
+        [contact(&alice, &name(0), "y"), contact(&alice, &name(1), ""), all[1000].clone()];
+    assert_eq!(store.save_contacts(&changes).unwrap(), [true, true, true]);
+    let large = contact(&alice, &name(0), &"x".repeat(defaults::CONTACT_MAX_LEN));
+    assert!(matches!(store.save_contacts(&[large]), Err(Error::TooLarge(_))));
+}
+
+#[test]
+fn a_secret_is_made_once() {
+    let folder = folder();
+    let (one, other) = (Store::open(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+    let secret = one.secret("xmpp.salt").unwrap();
+    assert_eq!(secret.reveal().len(), defaults::SECRET_LEN);
+    assert_eq!(other.secret("xmpp.salt").unwrap(), secret);
+    assert_ne!(other.secret("another").unwrap(), secret);
+}
+
+#[test]
+fn scram_keys_alone() {
+    let store = Store::in_memory().unwrap();
+    let alice = address("alice@example.org");
+    store.add(&alice, "secret").unwrap();
+    assert_eq!(store.scram(&alice).unwrap(), store.keys(&alice).unwrap().unwrap().scram);
+    assert_eq!(store.scram(&address("bob@example.org")).unwrap(), []);
 }
