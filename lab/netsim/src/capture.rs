@@ -1,7 +1,10 @@
 //! What went over the wires, as pcapng (draft-ietf-opsawg-pcapng): raw IP packets, one interface
-//! block for each link or host interface that is tapped, nanosecond timestamps.
+//! block for each link or host interface that is tapped, nanosecond timestamps. And what the tapped
+//! hosts said under TLS, which no packet shows.
 
 use std::time::Duration;
+
+use machine::Endpoint;
 
 /// The name of a tapped link or interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +34,32 @@ pub struct Captured<'a> {
     pub bytes: &'a [u8],
 }
 
+/// What a host said under TLS, past a tapped interface: the plaintext of one write.
+///
+/// What its packets look like is [`Captured`]; this is what a key log would let one read in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plaintext<'a> {
+    /// The tap of the sender's interface.
+    pub tap: TapId,
+    /// When it was written, on the wall clock.
+    pub at: Duration,
+    /// The sender's end of the connection.
+    pub local: Endpoint,
+    /// The other end, as the sender sees it.
+    pub remote: Endpoint,
+    /// What was said.
+    pub bytes: &'a [u8],
+}
+
+/// Something that a tap noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overheard<'a> {
+    /// A packet passed.
+    Packet(Captured<'a>),
+    /// A host wrote something under TLS.
+    Plaintext(Plaintext<'a>),
+}
+
 /// The packets of all taps, in the order in which they passed.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
@@ -45,8 +74,13 @@ struct Record {
     at: Duration,
     start: usize,
     end: usize,
-    heading: Heading,
-    lost: bool,
+    content: Content,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    Packet { heading: Heading, lost: bool },
+    Plaintext { local: Endpoint, remote: Endpoint },
 }
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -69,23 +103,44 @@ impl Capture {
         heading: Heading,
         lost: bool,
     ) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(packet);
-        self.records.push(Record { tap, at, start, end: self.bytes.len(), heading, lost });
+        self.keep(tap, at, packet, Content::Packet { heading, lost });
     }
 
-    /// What passed, in order.
-    pub(crate) fn packets(&self) -> impl Iterator<Item = Captured<'_>> {
-        self.records.iter().map(|record| Captured {
-            tap: record.tap,
-            at: record.at,
-            inbound: match record.heading {
-                Heading::Along => None,
-                Heading::In => Some(true),
-                Heading::Out => Some(false),
-            },
-            lost: record.lost,
-            bytes: &self.bytes[record.start..record.end],
+    /// Keeps what a host writes under TLS from one end of a connection to the other.
+    pub(crate) fn plaintext(
+        &mut self,
+        tap: TapId,
+        at: Duration,
+        (local, remote): (Endpoint, Endpoint),
+        bytes: &[u8],
+    ) {
+        self.keep(tap, at, bytes, Content::Plaintext { local, remote });
+    }
+
+    fn keep(&mut self, tap: TapId, at: Duration, bytes: &[u8], content: Content) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.records.push(Record { tap, at, start, end: self.bytes.len(), content });
+    }
+
+    /// What was noticed, in order.
+    pub(crate) fn overheard(&self) -> impl Iterator<Item = Overheard<'_>> {
+        self.records.iter().map(|record| {
+            let &Record { tap, at, start, end, content } = record;
+            let bytes = &self.bytes[start..end];
+            match content {
+                Content::Packet { heading, lost } => {
+                    let inbound = match heading {
+                        Heading::Along => None,
+                        Heading::In => Some(true),
+                        Heading::Out => Some(false),
+                    };
+                    Overheard::Packet(Captured { tap, at, inbound, lost, bytes })
+                }
+                Content::Plaintext { local, remote } => {
+                    Overheard::Plaintext(Plaintext { tap, at, local, remote, bytes })
+                }
+            }
         })
     }
 
@@ -97,14 +152,21 @@ impl Capture {
             interface(&mut out, &self.taps[tap.0 as usize]);
         }
         for record in &self.records {
+            let Content::Packet { heading, lost } = record.content else { continue };
             if let Some(interface) = taps.iter().position(|tap| *tap == record.tap) {
-                self.packet(&mut out, interface as u32, record);
+                self.packet(&mut out, interface as u32, record, (heading, lost));
             }
         }
         out
     }
 
-    fn packet(&self, out: &mut Vec<u8>, interface: u32, record: &Record) {
+    fn packet(
+        &self,
+        out: &mut Vec<u8>,
+        interface: u32,
+        record: &Record,
+        (heading, lost): (Heading, bool),
+    ) {
         let bytes = &self.bytes[record.start..record.end];
         let nanos = u64::try_from(record.at.as_nanos()).unwrap_or(u64::MAX);
         let len = bytes.len() as u32;
@@ -114,7 +176,7 @@ impl Capture {
             }
             body.extend_from_slice(bytes);
             pad(body);
-            let flags: u32 = match record.heading {
+            let flags: u32 = match heading {
                 Heading::Along => 0,
                 Heading::In => 1,
                 Heading::Out => 2,
@@ -122,10 +184,10 @@ impl Capture {
             if flags != 0 {
                 option(body, 2, &flags.to_le_bytes());
             }
-            if record.lost {
+            if lost {
                 option(body, 1, b"lost on this link");
             }
-            if flags != 0 || record.lost {
+            if flags != 0 || lost {
                 option(body, 0, b"");
             }
         });

@@ -52,7 +52,7 @@ mod tls;
 mod wire;
 mod world;
 
-pub use capture::{Captured, TapId};
+pub use capture::{Captured, Overheard, Plaintext, TapId};
 pub use dns::Dns;
 pub use firewall::FirewallSpec;
 pub use link::{Direction, Link, LinkId, LinkStats};

@@ -53,6 +53,11 @@ impl Stream {
         self.tcp.remote
     }
 
+    /// Whether what the machine writes goes out under TLS.
+    pub(crate) fn is_secured(&self) -> bool {
+        !self.forgotten && self.tls.as_ref().is_some_and(Tls::is_open)
+    }
+
     /// Writes what the machine gives; it keeps to the room.
     pub(crate) fn write(
         &mut self,

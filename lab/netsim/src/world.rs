@@ -14,7 +14,7 @@ use machine::{Endpoint, Entropy, Id, Input, Instant, Machine, Now, Timers};
 
 pub use build::{BadTap, Tap};
 
-use crate::capture::{Capture, Captured, TapId};
+use crate::capture::{Capture, Captured, Overheard, TapId};
 use crate::defaults::WALL_CLOCK_START;
 use crate::digest::Digest;
 use crate::dns::Dns;
@@ -248,7 +248,16 @@ impl<M: Inhabitant> World<M> {
 
     /// What passed the taps so far, in order.
     pub fn captured(&self) -> impl Iterator<Item = Captured<'_>> {
-        self.capture.packets()
+        self.overheard().filter_map(|overheard| match overheard {
+            Overheard::Packet(packet) => Some(packet),
+            Overheard::Plaintext(_) => None,
+        })
+    }
+
+    /// What passed the taps so far, and among it what tapped hosts wrote under TLS, in order: what
+    /// somebody sees who has their keys.
+    pub fn overheard(&self) -> impl Iterator<Item = Overheard<'_>> {
+        self.capture.overheard()
     }
 
     /// What passed the taps so far, as a pcapng file.

@@ -4,6 +4,7 @@ use machine::{Endpoint, FailKind, Icmp, Id, Input, TlsRole};
 
 use super::{Ends, Event, Inhabitant, TimerKey, World};
 use crate::defaults::TCP_CONNECTION_LIMIT;
+use crate::node::NodeInterface;
 use crate::packet::{Body, Packet, Segment};
 use crate::stream::{Delivery, Stream, TooMuch};
 use crate::tcp::{self, Connection};
@@ -59,7 +60,12 @@ impl<M: Inhabitant> World<M> {
         let mut out = std::mem::take(&mut self.segments);
         let now = self.now.mono;
         let stream = self.host_mut(node).sockets.streams.get_mut(&conn);
+        let secured = stream.as_ref().filter(|stream| stream.is_secured());
+        let ends = secured.map(|stream| (stream.local(), stream.remote()));
         let written = stream.map(|stream| stream.write(now, payload, &mut out));
+        if let Some(ends) = ends {
+            self.overhear(node, ends, payload);
+        }
         self.segments = out;
         if let Some(Err(TooMuch { len, room })) = written {
             let place = self.place(node);
@@ -68,6 +74,15 @@ impl<M: Inhabitant> World<M> {
             );
         }
         self.flush(node, conn);
+    }
+
+    /// Keeps what is written under TLS where the sender's interface has a tap.
+    fn overhear(&mut self, node: u32, ends: Ends, payload: &[u8]) {
+        let interfaces = &self.nodes[node as usize].interfaces;
+        let owns = |i: &&NodeInterface| i.addresses.iter().any(|a| a.ip == ends.0.ip());
+        if let Some(tap) = interfaces.iter().find(owns).and_then(|interface| interface.tap) {
+            self.capture.plaintext(tap, self.now.unix, ends, payload);
+        }
     }
 
     pub(super) fn start_tls(&mut self, node: u32, conn: Id, role: TlsRole, alpn: Vec<Vec<u8>>) {

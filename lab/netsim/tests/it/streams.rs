@@ -238,6 +238,46 @@ fn tls_binds_both_sides_and_hides_what_they_say() {
     assert!(!shows(b"a short secret") && !shows(&secret[..32]));
 }
 
+/// Who said what under TLS: the port that it came from, and how it begins.
+fn overheard(line: &Line) -> Vec<(u16, Vec<u8>)> {
+    let said = line.world.overheard().filter_map(|overheard| match overheard {
+        netsim::Overheard::Plaintext(said) => Some(said),
+        netsim::Overheard::Packet(_) => None,
+    });
+    said.map(|said| (said.local.port(), said.bytes.to_vec())).collect()
+}
+
+#[test]
+fn what_tls_carries_is_overheard_at_a_tapped_host_in_order() {
+    let certificate = Certificate::new(&["b.example"]);
+    let runs = [(); 2].map(|()| {
+        let (mut line, (ours, theirs), _) =
+            handshake(Some(certificate.clone()), "b.example", [&[], &[]]);
+        let (a, b) = (line.a, line.b);
+        line.world.verb(a, |talker, _| talker.write(ours, b"before anybody listened"));
+        line.world.run_for(Duration::from_secs(1));
+        line.world.tap(netsim::Tap::Interface(a, "eth0")).unwrap();
+        line.world.verb(a, |talker, _| talker.write(ours, b"who is there?"));
+        line.world.verb(b, |talker, _| talker.write(theirs, b"no tap is here"));
+        line.world.run_for(Duration::from_secs(1));
+        line.world.tap(netsim::Tap::Interface(b, "eth0")).unwrap();
+        line.world.verb(b, |talker, _| talker.write(theirs, b"me"));
+        line.world.verb(a, |talker, _| talker.write(ours, b"aha"));
+        line.world.run_for(Duration::from_secs(1));
+        let port = overheard(&line)[0].0;
+        let said: [(u16, &[u8]); 3] = [(port, b"who is there?"), (80, b"me"), (port, b"aha")];
+        assert_eq!(overheard(&line), said.map(|(port, said)| (port, said.to_vec())));
+        // What carries it follows it, and shows nothing of it.
+        let first = line.world.overheard().position(|overheard| {
+            matches!(overheard, netsim::Overheard::Packet(packet) if packet.inbound == Some(false))
+        });
+        assert_eq!(first, Some(1));
+        assert!(line.world.captured().all(|packet| !packet.bytes.ends_with(b"aha")));
+        line.world.digest()
+    });
+    assert_eq!(runs[0], runs[1]);
+}
+
 #[test]
 fn certificates_are_judged_by_their_names() {
     let expired = Certificate::new(&["b.example"]).with_trouble("expired");
