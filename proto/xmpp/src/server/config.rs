@@ -1,0 +1,108 @@
+//! How the server is set up.
+
+use std::time::Duration;
+
+use machine::Endpoint;
+
+use super::defaults;
+
+/// One address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// Whether TLS comes first (XEP-0368), not by STARTTLS.
+    pub direct_tls: bool,
+    /// Where; port 0 is any.
+    pub local: Endpoint,
+}
+
+/// How the server is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our domain.
+    pub domain: String,
+    /// Where to listen from the start; [`listen`](super::Server::listen) adds more.
+    pub listeners: Vec<Listener>,
+    /// What the salts of users that do not exist are made from: kept over restarts, so that they
+    /// stay what they were, as those of users do.
+    pub salt_secret: [u8; 32],
+    /// The length of salts, and how often keys are derived: of users that do not exist as of those
+    /// that do.
+    pub salt_bytes: usize,
+    /// The iteration count of keys.
+    pub iterations: u32,
+    /// How much of what.
+    pub limits: Limits,
+}
+
+/// How much of what; the refusal that counts it is named.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections in all: [`Connections`](super::Refusal::Connections).
+    pub connections: usize,
+    /// Connections from one address (one /64 with IPv6) that have not authenticated:
+    /// [`Connections`](super::Refusal::Connections).
+    pub unauthenticated_per_address: usize,
+    /// Failed attempts to authenticate on one stream; then it is closed:
+    /// [`Attempts`](super::Refusal::Attempts).
+    pub attempts_per_stream: u32,
+    /// Failed attempts to authenticate from one address (one /64 with IPv6) in
+    /// [`ATTEMPTS_WINDOW`](super::defaults::ATTEMPTS_WINDOW):
+    /// [`Attempts`](super::Refusal::Attempts).
+    pub attempts_per_address: u32,
+    /// How long a connection may take until its resource is bound:
+    /// [`Timeout`](super::Refusal::Timeout).
+    pub login_timeout: Duration,
+    /// Sessions of an account: `resource-constraint`.
+    pub sessions_per_account: usize,
+    /// Contacts in a roster: `not-allowed`.
+    pub contacts: usize,
+    /// Bytes of a stanza: `policy-violation`.
+    pub stanza_bytes: usize,
+    /// Bytes that wait for a client that does not read: it is closed, with
+    /// [`SlowReader`](super::Refusal::SlowReader).
+    pub queue_bytes: usize,
+    /// Stanzas a second that a client may send; more are read later.
+    pub stanzas_per_second: u32,
+    /// Bytes a second that a client may send; more are read later.
+    pub bytes_per_second: u32,
+    /// How long a client may be silent before it is asked whether it is there.
+    pub idle: Duration,
+    /// How long it may take to answer that.
+    pub idle_grace: Duration,
+}
+
+impl Config {
+    /// A server of `domain`, with defaults for everything else. `salt_secret` is random, and kept
+    /// over restarts.
+    #[must_use]
+    pub fn new(domain: impl Into<String>, salt_secret: [u8; 32]) -> Self {
+        Self {
+            domain: domain.into(),
+            listeners: Vec::new(),
+            salt_secret,
+            salt_bytes: defaults::SALT_BYTES,
+            iterations: defaults::ITERATIONS,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: defaults::CONNECTIONS,
+            unauthenticated_per_address: defaults::UNAUTHENTICATED_PER_ADDRESS,
+            attempts_per_stream: defaults::ATTEMPTS_PER_STREAM,
+            attempts_per_address: defaults::ATTEMPTS_PER_ADDRESS,
+            login_timeout: defaults::LOGIN_TIMEOUT,
+            sessions_per_account: defaults::SESSIONS_PER_ACCOUNT,
+            contacts: defaults::CONTACTS,
+            stanza_bytes: defaults::STANZA_BYTES,
+            queue_bytes: defaults::QUEUE_BYTES,
+            stanzas_per_second: defaults::STANZAS_PER_SECOND,
+            bytes_per_second: defaults::BYTES_PER_SECOND,
+            idle: defaults::IDLE,
+            idle_grace: defaults::IDLE_GRACE,
+        }
+    }
+}
