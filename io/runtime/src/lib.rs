@@ -36,6 +36,7 @@ mod resource;
 mod service;
 mod tcp;
 mod tls;
+mod trust;
 mod udp_port;
 
 pub use certificates::{BadIdentity, Certificates, Identity};
@@ -46,4 +47,5 @@ pub use entropy::entropy;
 pub use handle::{Config, Handle, Running, Stopped, World, spawn};
 pub use inherited::Inherited;
 pub use interfaces::interfaces;
-pub use tls::{Roots, Tls};
+pub use tls::Tls;
+pub use trust::{BadPin, Pin, Roots, Trust};

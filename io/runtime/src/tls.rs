@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use machine::{ConnectionBinding, FailKind, TlsRole};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{CertificateError, ClientConfig, OtherError, SupportedProtocolVersion, version};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::certificates::Certificates;
 use crate::connection::Connection;
 use crate::end_point;
+use crate::trust::{Roots, Verifier};
 
 /// Whom a machine's TLS connections trust, and the certificate that it shows itself.
 #[derive(Clone, Debug, Default)]
@@ -22,16 +23,6 @@ pub struct Tls {
     pub roots: Roots,
     /// Who we are; without a certificate no connection is accepted over TLS.
     pub certificates: Certificates,
-}
-
-/// Whose certificates count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Roots {
-    /// The authorities that the system trusts.
-    #[default]
-    System,
-    /// These certificates alone, in DER.
-    Only(Vec<Vec<u8>>),
 }
 
 /// A handshake under way.
@@ -126,28 +117,12 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, String> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Roots::System => {
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                tracing::warn!(%error, "some of the system's certificates cannot be read");
-            }
-            store.add_parsable_certificates(found.certs);
-        }
-        Roots::Only(certificates) => {
-            for der in certificates {
-                store.add(CertificateDer::from(der.clone())).map_err(|e| e.to_string())?;
-            }
-        }
-    }
-    if store.is_empty() {
-        return Err("no certificate authority is trusted".to_owned());
-    }
+    let verifier = Arc::new(Verifier::new(roots)?);
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&VERSIONS)
         .map_err(|e| e.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
 fn certificates(chain: Option<&[CertificateDer<'_>]>) -> Vec<Vec<u8>> {
@@ -170,14 +145,22 @@ fn exporter(
 pub(crate) fn fail_kind(error: &io::Error) -> FailKind {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            FailKind::Certificate(reason.to_string())
-        }
-        Some(other) => FailKind::Tls(other.to_string()),
+        Some(error) => tls_kind(error),
         None if error.kind() == io::ErrorKind::Other => FailKind::Tls(error.to_string()),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             FailKind::Tls("the peer closed the connection".to_owned())
         }
         None => crate::fail::fail_kind(error),
+    }
+}
+
+/// The same of what rustls says.
+pub(crate) fn tls_kind(error: &rustls::Error) -> FailKind {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(refused))) => {
+            FailKind::Certificate(refused.to_string())
+        }
+        rustls::Error::InvalidCertificate(reason) => FailKind::Certificate(reason.to_string()),
+        other => FailKind::Tls(other.to_string()),
     }
 }

@@ -2,7 +2,7 @@
 
 use machine::{CloseReason, ConnectionBinding, FailKind, Id, Input, Output, TlsRole};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use runtime::{Certificates, Config, Identity, Roots, Tls};
+use runtime::{Certificates, Config, Identity, Pin, Roots, Tls, Trust};
 
 use crate::probe::Run;
 use crate::tcp::{hears, pair};
@@ -119,6 +119,26 @@ async fn a_certificate_for_another_name_or_of_strangers_is_refused() {
         let (_, kind) = failures.iter().find(|(id, _)| *id == client).unwrap();
         assert!(matches!(kind, FailKind::Certificate(_)), "{kind:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_certificate_can_be_pinned() {
+    let (identity, _) = identity();
+    let mut run = running(tls(identity_of_strangers(), &identity)).await;
+    let (_, client) = start(&mut run, NAME, "probe").await;
+    let failures = failures(&mut run).await;
+    let (_, kind) = failures.iter().find(|(id, _)| *id == client).unwrap();
+    let FailKind::Certificate(text) = kind else { panic!("{kind:?}") };
+    let pin = Pin::for_refusal(text).unwrap();
+    assert_eq!(pin, Pin::new(NAME, &identity.chain[0]).unwrap());
+
+    let trust = Trust { anchors: Vec::new(), pins: vec![pin] };
+    let mut run = running(tls(Roots::SystemAnd(trust), &identity)).await;
+    assert_eq!(shown(&mut run).await.2, identity.chain);
+}
+
+fn identity_of_strangers() -> Roots {
+    identity().1
 }
 
 #[tokio::test]
