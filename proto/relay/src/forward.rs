@@ -50,6 +50,29 @@ impl Data {
     }
 }
 
+impl Route {
+    /// The form in which `data` goes on.
+    const fn reframe(&self, data: Data) -> Reframe {
+        let Data { strip, len, last_len, .. } = data;
+        let header_len = match self.form {
+            Form::Plain => 0,
+            Form::Channel(_) => CHANNEL_HEADER_LEN,
+            Form::Indication(peer) => data_header_len(peer.ip()),
+        };
+        let pad = matches!(self.form, Form::Indication(_));
+        Reframe { strip, len, last_len, header_len, pad }
+    }
+
+    /// Whether the packet has room for its new form: asked before a limit is charged, because a train
+    /// that has none comes again, datagram by datagram.
+    fn fits(&self, data: Data, packet: &Packet<'_>) -> Result<(), Forward> {
+        if packet.fits(&self.reframe(data)) {
+            return Ok(());
+        }
+        Err(if data.count > 1 { Forward::Split } else { Forward::Drop(Cause::TooLong) })
+    }
+}
+
 impl Table {
     /// Decides on a packet from `client`, whose data it brings into the form in which it goes on.
     pub fn from_client(
@@ -76,7 +99,7 @@ impl Table {
         let count = packet.count();
         let (len, last_len) = (packet.head().len(), packet.last_len());
         let data = Data { strip: 0, len, last_len, count };
-        match self.way_from_peer(now, socket, remote, data.bytes()) {
+        match self.way_from_peer(now, socket, remote, data, packet) {
             Ok(route) => self.go(route, data, packet),
             Err(forward) => self.refuse(forward, count),
         }
@@ -121,7 +144,7 @@ impl Table {
         if flow.until() <= now {
             return Err(Forward::Drop(Cause::Expired));
         }
-        let route = self.way_to_peer(now, flow, peer, data.bytes())?;
+        let route = self.way_to_peer(now, flow, peer, data, packet)?;
         Ok((route, data))
     }
 
@@ -131,24 +154,28 @@ impl Table {
         now: Instant,
         flow: &Flow,
         peer: Endpoint,
-        bytes: usize,
+        data: Data,
+        packet: &Packet<'_>,
     ) -> Result<Route, Forward> {
         //= RFC 8656 §11.2: without a permission for the peer's address the data is dropped.
         let reach = flow.permits(peer.ip(), now).ok_or(Forward::Drop(Cause::NoPermission))?;
         let relayed = flow.relayed_for(peer.ip()).ok_or(Forward::Drop(Cause::Family))?;
         if let Some(other) = self.behind(peer) {
             let route = self.way_to_client(now, other, relayed.external)?;
-            limit(flow, Way::FromClient, bytes, now)?;
-            limit(other, Way::ToClient, bytes, now)?;
+            route.fits(data, packet)?;
+            limit(flow, Way::FromClient, data, now)?;
+            limit(other, Way::ToClient, data, now)?;
             return Ok(Route { path: Path::ClientToClient, ..route });
         }
         if reach == Reach::Relayed {
             return Err(Forward::Drop(Cause::OurOwn));
         }
-        limit(flow, Way::FromClient, bytes, now)?;
         let (socket, source) = (relayed.socket, relayed.local.ip());
         let to = Forward::Send { socket, source, remote: peer };
-        Ok(Route { to, form: Form::Plain, path: Path::ClientToPeer })
+        let route = Route { to, form: Form::Plain, path: Path::ClientToPeer };
+        route.fits(data, packet)?;
+        limit(flow, Way::FromClient, data, now)?;
+        Ok(route)
     }
 
     fn way_from_peer(
@@ -156,12 +183,14 @@ impl Table {
         now: Instant,
         socket: Id,
         remote: Endpoint,
-        bytes: usize,
+        data: Data,
+        packet: &Packet<'_>,
     ) -> Result<Route, Forward> {
         let flow = self.sockets.get(&socket).and_then(|slot| self.slot(*slot));
         let flow = flow.ok_or(Forward::Drop(Cause::NoFlow))?;
         let route = self.way_to_client(now, flow, remote)?;
-        limit(flow, Way::ToClient, bytes, now)?;
+        route.fits(data, packet)?;
+        limit(flow, Way::ToClient, data, now)?;
         Ok(route)
     }
 
@@ -190,31 +219,20 @@ impl Table {
 
     /// Brings a packet that was let through into its form.
     fn go(&mut self, route: Route, data: Data, packet: &mut Packet<'_>) -> Forward {
-        let Data { strip, len, last_len, count } = data;
-        let header_len = match route.form {
-            Form::Plain => 0,
-            Form::Channel(_) => CHANNEL_HEADER_LEN,
-            Form::Indication(peer) => data_header_len(peer.ip()),
-        };
-        let pad = matches!(route.form, Form::Indication(_));
-        let form = Reframe { strip, len, last_len, header_len, pad };
         let entropy = &mut self.entropy;
-        let fits = packet.reframe(&form, |header, len| match route.form {
+        let fits = packet.reframe(&route.reframe(data), |header, len| match route.form {
             Form::Plain => {}
             Form::Channel(number) => write_channel_header(header, number, len),
             Form::Indication(peer) => write_data_header(header, peer, entropy.bytes(), len),
         });
-        if !fits {
-            let too_long = Forward::Drop(Cause::TooLong);
-            return self.refuse(if count > 1 { Forward::Split } else { too_long }, count);
-        }
+        assert!(fits, "a packet that does not fit has no route");
         let tally = match route.path {
             Path::ClientToPeer => &mut self.counters.client_to_peer,
             Path::PeerToClient => &mut self.counters.peer_to_client,
             Path::ClientToClient => &mut self.counters.client_to_client,
         };
         *tally = Tally {
-            packets: tally.packets + count as u64,
+            packets: tally.packets + data.count as u64,
             bytes: tally.bytes + data.bytes() as u64,
         };
         route.to
@@ -247,8 +265,8 @@ fn channel_data(packet: &Packet<'_>, number: u16, len: usize) -> Result<Data, Fo
 }
 
 /// Takes what `flow`'s limit has to give.
-fn limit(flow: &Flow, way: Way, bytes: usize, now: Instant) -> Result<(), Forward> {
-    let passes = flow.limit().is_none_or(|limit| limit.take(way, bytes, now));
+fn limit(flow: &Flow, way: Way, data: Data, now: Instant) -> Result<(), Forward> {
+    let passes = flow.limit().is_none_or(|limit| limit.take(way, data.bytes(), now));
     if passes { Ok(()) } else { Err(Forward::Drop(Cause::Limit)) }
 }
 

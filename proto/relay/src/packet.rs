@@ -78,6 +78,11 @@ impl<'a> Packet<'a> {
         std::iter::once(first).chain(rest.chunks(self.segment.max(1)))
     }
 
+    /// Whether the buffer and a datagram's length have room for the new form.
+    pub(crate) fn fits(&self, form: &Reframe) -> bool {
+        self.layout(form).is_some()
+    }
+
     /// Puts every datagram into its new form, if the buffer and a datagram's length have room for
     /// that; says whether they have, and touches nothing if not.
     pub(crate) fn reframe(&mut self, form: &Reframe, header: impl FnMut(&mut [u8], usize)) -> bool {

@@ -484,6 +484,23 @@ fn trains_that_do_not_stay_together() {
 }
 
 #[test]
+fn a_train_that_is_split_is_charged_once() {
+    let peer = at("203.0.113.5:9000");
+    let mut world = World::new();
+    let (mut flow, _, relayed) = one_flow(&mut world, peer);
+    // Room for the datagrams of the train, and not for twice as much.
+    flow.set_limit(Some(Arc::new(Limit::new(2 * 80_000))));
+    world.set(1, &flow);
+    let long = vec![0; 65_000];
+    let (forward, _) = train(&long, 400, |p| world.table.from_peer(NOW, relayed.socket, peer, p));
+    assert_eq!(forward, Forward::Split);
+    for datagram in long.chunks(400) {
+        let (forward, _) = world.peer_sends(NOW, relayed.socket, peer, datagram);
+        assert_eq!(forward, back(flow.client()));
+    }
+}
+
+#[test]
 fn counters_add_up() {
     let peer = at("203.0.113.5:9000");
     let mut world = World::new();
