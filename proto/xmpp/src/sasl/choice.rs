@@ -49,14 +49,14 @@ pub enum Error {
 }
 
 /// Takes the strongest mechanism of those `offered`. `types` are the types of channel binding that
-/// the server names (XEP-0440), none where it does not; `connection` is what TLS gives to bind to,
+/// the server names (XEP-0440), `None` where it names none; `connection` is what TLS gives to bind to,
 /// nothing where there is no TLS.
 ///
 /// # Errors
 /// [`Error`].
 pub fn choose(
     offered: &[Mechanism],
-    types: &[BindingType],
+    types: Option<&[BindingType]>,
     connection: Option<&ConnectionBinding>,
     policy: &Policy,
 ) -> Result<Choice, Error> {
@@ -89,9 +89,9 @@ pub fn choose(
 
 /// The strongest type that both have. A server that names no types is taken to know whatever the
 /// connection has, as RFC 9266 makes the exporter the default of TLS 1.3.
-fn common(types: &[BindingType], connection: &ConnectionBinding) -> Option<Binding> {
-    let kind =
-        BindingType::available(connection).find(|kind| types.is_empty() || types.contains(kind))?;
+fn common(types: Option<&[BindingType]>, connection: &ConnectionBinding) -> Option<Binding> {
+    let kind = BindingType::available(connection)
+        .find(|kind| types.is_none_or(|types| types.contains(kind)))?;
     Some(Binding::Bound { kind, data: kind.of(connection)?.to_vec() })
 }
 
@@ -112,29 +112,34 @@ mod tests {
 
     #[test]
     fn the_strongest_and_bound() {
-        let policy = Policy::default();
+        let (policy, tls) = (Policy::default(), tls());
         let (exporter, end_point) = (BindingType::TlsExporter, BindingType::TlsServerEndPoint);
         let taken = |mechanism, binding| Ok(Choice { mechanism, binding });
-        let chosen = |types: &[_], tls| choose(&Mechanism::ALL, types, tls, &policy);
+        let all = &Mechanism::ALL;
+        let chosen = |types: Option<&[_]>, tls: Option<&_>| choose(all, types, tls, &policy);
         let plus = Mechanism::SCRAM_SHA_256_PLUS;
-        assert_eq!(chosen(&[], Some(&tls())), taken(plus, bound(exporter, 1)));
-        assert_eq!(chosen(&[end_point, exporter], Some(&tls())), taken(plus, bound(exporter, 1)));
-        assert_eq!(chosen(&[end_point], Some(&tls())), taken(plus, bound(end_point, 2)));
+        assert_eq!(chosen(None, Some(&tls)), taken(plus, bound(exporter, 1)));
+        assert_eq!(
+            chosen(Some(&[end_point, exporter]), Some(&tls)),
+            taken(plus, bound(exporter, 1))
+        );
+        assert_eq!(chosen(Some(&[end_point]), Some(&tls)), taken(plus, bound(end_point, 2)));
         // Nothing to bind to; and by no type that both have.
         let sha256 = Mechanism::SCRAM_SHA_256;
-        assert_eq!(chosen(&[], None), taken(sha256, Binding::Unsupported));
-        let only = ConnectionBinding { server_end_point: None, ..tls() };
-        assert_eq!(chosen(&[end_point], Some(&only)), taken(sha256, Binding::Unsupported));
+        assert_eq!(chosen(None, None), taken(sha256, Binding::Unsupported));
+        assert_eq!(chosen(Some(&[]), Some(&tls)), taken(sha256, Binding::Unsupported));
+        let only = ConnectionBinding { server_end_point: None, ..tls.clone() };
+        assert_eq!(chosen(Some(&[end_point]), Some(&only)), taken(sha256, Binding::Unsupported));
         // Bound with SHA-1 is better than SHA-256 alone.
         let offered = [Mechanism::SCRAM_SHA_256, Mechanism::SCRAM_SHA_1_PLUS];
         let sha1_plus = taken(Mechanism::SCRAM_SHA_1_PLUS, bound(exporter, 1));
-        assert_eq!(choose(&offered, &[], Some(&tls()), &policy), sha1_plus);
+        assert_eq!(choose(&offered, None, Some(&tls), &policy), sha1_plus);
     }
 
     #[test]
     fn who_could_bind_says_so() {
         let offered = [Mechanism::Plain, Mechanism::SCRAM_SHA_1];
-        let chosen = |policy: &Policy| choose(&offered, &[], Some(&tls()), policy).unwrap();
+        let chosen = |policy: &Policy| choose(&offered, None, Some(&tls()), policy).unwrap();
         assert_eq!(chosen(&Policy::default()).binding, Binding::NotOffered);
         let unbound = Policy { allow: vec![Mechanism::SCRAM_SHA_1], at_least: None };
         assert_eq!(chosen(&unbound).binding, Binding::Unsupported);
@@ -143,7 +148,8 @@ mod tests {
     #[test]
     fn what_a_client_refuses() {
         let policy = Policy::default();
-        let chosen = |offered: &[_], tls, policy: &Policy| choose(offered, &[], tls, policy);
+        let chosen =
+            |offered: &[_], tls: Option<&_>, policy: &Policy| choose(offered, None, tls, policy);
         assert_eq!(chosen(&[], Some(&tls()), &policy), Err(Error::NothingUsable));
         assert_eq!(chosen(&[Mechanism::Plain], None, &policy), Err(Error::PlainInClear));
         let scram = Policy { allow: vec![Mechanism::SCRAM_SHA_1], at_least: None };

@@ -187,7 +187,7 @@ fn another_channel_is_refused() {
 #[test]
 fn a_list_without_plus_is_noticed() {
     let stripped = [Mechanism::SCRAM_SHA_256, Mechanism::SCRAM_SHA_1];
-    let chosen = choose(&stripped, &[], Some(&tls()), &Policy::default()).unwrap();
+    let chosen = choose(&stripped, None, Some(&tls()), &Policy::default()).unwrap();
     let outcome = exchange(&chosen, Some(&tls()), "alice", "secret", keys("secret"));
     assert_eq!(outcome.server, Err(server::Error::Downgrade));
     // The same client at a server that has nothing to bind to.
