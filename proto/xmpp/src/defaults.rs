@@ -32,6 +32,20 @@ pub const SERVER_ELEMENTS: usize = 128 * 1024;
 
 /// From the connection to a bound resource: a person does not type in between.
 pub const UNTIL_BOUND: Duration = Duration::from_secs(30);
+/// Failed attempts to authenticate on one stream; RFC 6120 §6.4.5 wants two to five.
+pub const ATTEMPTS: u32 = 3;
+/// Children of a stream a second, on average. A call that trickles its candidates has some ten.
+pub const STANZAS_PER_SECOND: u32 = 50;
+/// Bytes a second, on average.
+pub const BYTES_PER_SECOND: u32 = 64 * 1024;
+/// Seconds of both rates that may come at once: a client that has just logged in has much to say.
+pub const BURST_SECS: u32 = 10;
+/// Bytes that may come although we asked not to be given any: what the driver had read already.
+pub const UNREAD_BYTES: usize = 1024 * 1024;
+/// How long one side of a stream stays open when the other is closed (RFC 6120 §4.4).
+pub const LINGER: Duration = Duration::from_secs(5);
+/// How long a server may take over one step of a login.
+pub const STEP: Duration = Duration::from_secs(30);
 
 // SASL
 
@@ -57,3 +71,25 @@ pub const SCRAM_ITERATIONS_MAX: u32 = 2_000_000;
 pub const SCRAM_ITERATIONS: u32 = 10_000;
 /// The length of such a salt, in bytes, likewise.
 pub const SCRAM_SALT_LEN: usize = 16;
+
+// Jingle.
+
+/// Contents, and groups of them, in one step of Jingle. A call has one or two.
+pub const MAX_JINGLE_CONTENTS: usize = 32;
+
+/// Codecs of one content: twice as many as there are dynamic payload types (96 to 127, RFC 3551 §3).
+pub const MAX_JINGLE_PAYLOAD_TYPES: usize = 64;
+
+/// Parameters of one codec; H.264 has a dozen.
+pub const MAX_JINGLE_PARAMETERS: usize = 32;
+
+/// Candidates of one content in one step. RFC 8445 §5.1.3 has agents discard what is too much.
+pub const MAX_JINGLE_CANDIDATES: usize = 64;
+
+/// Candidates that the other side of a session may send one after the other, until it replaces the
+/// transport: eight steps full of them.
+pub const MAX_JINGLE_SESSION_CANDIDATES: usize = 512;
+
+/// Bytes of a name: a session's, a content's, a codec's, and of ICE's credentials, which RFC 8839 §5.4
+/// allows 256 of.
+pub const MAX_JINGLE_STRING_BYTES: usize = 256;
