@@ -1,0 +1,1 @@
+//! Jingle as others write it, and as we do.
