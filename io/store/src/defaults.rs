@@ -28,13 +28,13 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest binding state of one address in bytes: ten contacts with long URIs and paths fit.
 pub const BINDING_MAX_LEN: usize = 64 * 1024;
 
-/// The contacts of one account. RFC 6121 §2.1 sets no limit; a roster travels whole at every login,
-/// and a thousand contacts make a hundred kilobytes.
-pub const ROSTER_MAX: usize = 1000;
+/// The contacts of one account, whatever the core allows. RFC 6121 §2.1 sets no limit; a roster
+/// travels whole at every login, and this one makes a megabyte.
+pub const ROSTER_MAX: usize = 10_000;
 
 /// The largest contact of a roster in bytes, its address included: an address of 3071 bytes
-/// (RFC 7622 §3.1), a name, groups and the words of a request fit.
-pub const CONTACT_MAX_LEN: usize = 16 * 1024;
+/// (RFC 7622 §3.1), a name, fifty groups and the words of a request fit.
+pub const CONTACT_MAX_LEN: usize = 64 * 1024;
 
 /// Bytes of a secret: as many as its hash gives security.
 pub const SECRET_LEN: usize = 32;

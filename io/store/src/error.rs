@@ -43,8 +43,8 @@ pub enum Error {
     /// The password cannot be used.
     #[error("the password {0}")]
     Password(&'static str),
-    /// The state of an address or of a contact is too large to keep.
-    #[error("the state of an address takes {0} bytes, more than are kept")]
+    /// The state of an address is too large to keep.
+    #[error("the bindings of an address take {0} bytes, more than are kept")]
     TooLarge(usize),
     /// Another process held the database for too long.
     #[error("another process holds the database; try again")]

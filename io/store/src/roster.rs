@@ -35,16 +35,12 @@ impl Store {
     }
 
     /// Keeps contacts, each in place of what was kept of it; an empty state forgets one. All are
-    /// kept or none, but for those that say `false`: there is no such account, or its roster is
-    /// full.
+    /// kept or none, but for those that say `false`: there is no such account, its roster is full,
+    /// or the contact is too large.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Database`].
+    /// [`Error::Database`].
     pub fn save_contacts(&self, contacts: &[Contact]) -> Result<Vec<bool>, Error> {
-        let mut lens = contacts.iter().map(|contact| contact.state.len() + contact.address.len());
-        if let Some(large) = lens.find(|&len| len > CONTACT_MAX_LEN) {
-            return Err(Error::TooLarge(large));
-        }
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let kept = contacts
@@ -58,7 +54,9 @@ impl Store {
 
 fn save(transaction: &Transaction<'_>, contact: &Contact) -> Result<bool, Error> {
     let Contact { owner, address, state } = contact;
-    let Some(account) = Store::account(transaction, owner)? else { return Ok(false) };
+    let large = state.len() + address.len() > CONTACT_MAX_LEN;
+    let account = if large { None } else { Store::account(transaction, owner)? };
+    let Some(account) = account else { return Ok(false) };
     if state.is_empty() {
         transaction
             .prepare_cached("DELETE FROM rosters WHERE account = ?1 AND contact = ?2")?

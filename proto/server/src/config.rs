@@ -13,6 +13,10 @@ use crate::defaults;
 pub const SIP_PORT: u16 = 5060;
 /// The port of STUN and TURN over UDP and TCP (RFC 8489 §8.1, RFC 8656 §3.1).
 pub const TURN_PORT: u16 = 3478;
+/// The port of XMPP over TCP, with STARTTLS (RFC 6120 §3.2.1).
+pub const XMPP_PORT: u16 = 5222;
+/// The port of XMPP where TLS comes first (XEP-0368).
+pub const XMPPS_PORT: u16 = 5223;
 /// The port of TURN over TLS (RFC 8656 §3.1).
 pub const TURNS_PORT: u16 = 5349;
 
@@ -23,6 +27,8 @@ pub enum Service {
     Sip,
     /// TURN, and STUN beside it over UDP (RFC 8656 §5).
     Turn,
+    /// XMPP: over TCP with STARTTLS, or over TLS from the start.
+    Xmpp,
 }
 
 /// One address to listen on.
@@ -58,6 +64,11 @@ pub struct Config {
     pub times: Times,
     /// Bytes of requests that may wait for an answer of the world; above, 503.
     pub waiting_bytes: usize,
+    /// What the salts of users that do not exist are made from (RFC 5802 §5.1). Kept over restarts, they
+    /// stay what they were, as those of users do; when not given, they are others at every start.
+    pub salt_secret: Option<[u8; 32]>,
+    /// How XMPP is served. Its domain, listeners and secret come from what stands above.
+    pub xmpp: xmpp::server::Config,
     /// How to relay. Its realms, listeners and addresses of our own come from what stands above.
     pub turn: turn::server::Config,
 }
@@ -70,7 +81,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// A domain on these addresses and the standard ports: SIP and TURN over UDP and TCP.
+    /// A domain on these addresses and the standard ports: SIP and TURN over UDP and TCP, XMPP over
+    /// TCP and TLS.
     #[must_use]
     pub fn new(domain: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         let addresses: Vec<IpAddr> = addresses.into_iter().collect();
@@ -78,6 +90,8 @@ impl Config {
         Self {
             domains: vec![domain.to_ascii_lowercase()],
             listeners: listeners.collect(),
+            salt_secret: None,
+            xmpp: xmpp::server::Config::new(domain, [0; 32]),
             turn: turn::server::Config::new(domain, addresses.iter().copied()),
             external: BTreeMap::new(),
             realm: None,
@@ -90,7 +104,7 @@ impl Config {
 
     /// The listeners of one address, on the standard ports or on free ones.
     #[must_use]
-    pub fn listeners_at(ip: IpAddr, any_port: bool) -> [Listener; 4] {
+    pub fn listeners_at(ip: IpAddr, any_port: bool) -> [Listener; 6] {
         let at = |service, transport, port| Listener {
             service,
             transport,
@@ -101,6 +115,8 @@ impl Config {
             at(Service::Sip, Transport::Tcp, SIP_PORT),
             at(Service::Turn, Transport::Udp, TURN_PORT),
             at(Service::Turn, Transport::Tcp, TURN_PORT),
+            at(Service::Xmpp, Transport::Tcp, XMPP_PORT),
+            at(Service::Xmpp, Transport::Tls, XMPPS_PORT),
         ]
     }
 }

@@ -11,6 +11,8 @@ use sip::location::SavedBinding;
 use crate::config::Service;
 
 pub use turn::server::event::Release;
+pub use xmpp::BareJid;
+pub use xmpp::server::{Cause, RosterItem, ScramKey, ScramKeys, Subscription};
 
 /// An address that the core listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +82,25 @@ pub enum Event {
         /// Why.
         cause: Release,
     },
-    /// While draining, the last relayed address was given back.
+    /// Somebody has logged in over XMPP.
+    SessionStarted {
+        /// Who: `alice@example.org/phone`.
+        jid: String,
+        /// From where.
+        remote: Endpoint,
+        /// Over what: TCP where TLS was begun with STARTTLS.
+        transport: Transport,
+    },
+    /// An XMPP session is over.
+    SessionEnded {
+        /// Whose it was.
+        jid: String,
+        /// From where.
+        remote: Endpoint,
+        /// Why.
+        cause: Cause,
+    },
+    /// While draining, the last relayed address was given back and the last XMPP session has ended.
     Drained,
 }
 
@@ -107,6 +127,31 @@ pub enum Question {
     /// Keep the bindings of an address in place of those it had; none to forget it. Answered by
     /// [`Answer::Saved`].
     SaveBindings(SavedAddress),
+    /// What SCRAM checks a user with. Answered by [`Answer::ScramCredentials`].
+    ScramCredentials {
+        /// Who: `alice@example.org`.
+        address: String,
+    },
+    /// The roster of a user. Answered by [`Answer::Roster`].
+    Roster {
+        /// Whose: `alice@example.org`.
+        address: String,
+    },
+    /// Keep a contact in a user's roster in place of what was kept of it. Answered by
+    /// [`Answer::Saved`].
+    SaveContact {
+        /// Whose: `alice@example.org`.
+        address: String,
+        /// What.
+        item: RosterItem,
+    },
+    /// Forget a contact of a user's. Answered by [`Answer::Saved`].
+    RemoveContact {
+        /// Whose: `alice@example.org`.
+        address: String,
+        /// Which.
+        contact: BareJid,
+    },
 }
 
 /// The bindings of one address of record, as they are kept.
@@ -125,9 +170,13 @@ pub enum Answer {
     Credentials(Option<Keys>),
     /// All bindings that were kept.
     Bindings(Vec<SavedAddress>),
-    /// Whether the bindings are kept.
+    /// Whether it is kept.
     Saved(bool),
-    /// The keys cannot be looked up now. The request is answered with 500, which phones try again;
+    /// What SCRAM checks the user with, or `None` if there is no such user.
+    ScramCredentials(Option<ScramKeys>),
+    /// The user's roster, or `None` if there is no such user.
+    Roster(Option<Vec<RosterItem>>),
+    /// It cannot be looked up now. A request of SIP is answered with 500, which phones try again;
     /// a 401 would tell them that the password is wrong.
     Failed,
 }

@@ -1,10 +1,11 @@
 //! The whole network core as one machine: SIP registrar and proxy on UDP and TCP with STUN on the
-//! same ports, and TURN.
+//! same ports, TURN, and XMPP on TCP and TLS.
 //!
 //! [`Server`] is a [`machine::Machine`]. It asks the world two kinds of thing: the keys of a user
-//! ([`Question::Credentials`]), and to keep the bindings of an address of record so that they
-//! survive a restart ([`Question::SaveBindings`], [`Question::LoadBindings`]). A REGISTER is
-//! answered with 200 only after its bindings are kept.
+//! ([`Question::Credentials`], [`Question::ScramCredentials`]), and to keep the bindings of an address
+//! of record and the contacts of a roster so that they survive a restart
+//! ([`Question::SaveBindings`], [`Question::SaveContact`], …). A REGISTER is answered with 200 only
+//! after its bindings are kept, and a change of a roster with a result only after it is.
 //!
 //! Whom it serves: users of its own domains, once they have proven their password, call users of
 //! its own domains. A stranger's INVITE is challenged, another domain's user is refused. Requests
@@ -16,10 +17,12 @@
 //! | [`config`] | [`Config`]: domains, listeners, digest algorithms |
 //! | [`event`] | [`Event`], [`Question`], [`Answer`], [`Keys`] |
 //! | [`stats`] | [`Stats`]: what was counted |
+//! | [`memory`] | [`Memory`]: a world that keeps everything in memory, for tests and simulations |
 //! | [`defaults`] | limits |
 //! | `server` | [`Server`]: dispatch between its parts |
 //! | `listen` | listeners, what to do when one cannot be bound, the Binding answer of STUN |
 //! | `relaying` | TURN: the core's realms, accounts and events around it |
+//! | `messaging` | XMPP: the core's domain, accounts and events around it |
 //! | `admit` | challenges and proofs: who is it? |
 //! | `register` | REGISTER |
 //! | `route` | all other requests: where do they go? |
@@ -27,16 +30,22 @@
 pub mod config;
 pub mod defaults;
 pub mod event;
+pub mod memory;
 pub mod stats;
 
 mod admit;
 mod listen;
+mod messaging;
 mod register;
 mod relaying;
 mod route;
 mod server;
 
 pub use config::{Config, Listener, Service};
-pub use event::{Address, Answer, Event, Keys, Question, Release, SavedAddress, user_hash};
+pub use event::{
+    Address, Answer, BareJid, Cause, Event, Keys, Question, Release, RosterItem, SavedAddress,
+    ScramKey, ScramKeys, Subscription, user_hash,
+};
+pub use memory::Memory;
 pub use server::Server;
 pub use stats::Stats;

@@ -5,6 +5,7 @@ use machine::{Endpoint, FailKind, Id, Output, Transport};
 
 use crate::config::{Listener, Service};
 use crate::event::{Address, Event};
+use crate::messaging;
 use crate::server::Server;
 
 impl Server {
@@ -32,6 +33,7 @@ impl Server {
                 let Listener { transport, local, .. } = listener;
                 self.turn.listen(turn::server::Listener { transport, local })
             }
+            Service::Xmpp => self.xmpp.listen(messaging::listener(listener)),
         };
         self.pending.insert(id, listener);
         id

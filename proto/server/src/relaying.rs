@@ -1,7 +1,7 @@
 //! TURN as a part of the core: its realms and addresses are the core's, its users the core's
 //! accounts, its events the core's.
 
-use machine::{Id, Input, Now, Output};
+use machine::{Id, Input, Output};
 use turn::server::{self as turn_server, User};
 
 use crate::config::{Config, Listener};
@@ -9,18 +9,6 @@ use crate::event::{Answer, Event, Keys, Question};
 use crate::server::Server;
 
 impl Server {
-    /// Takes new settings of TURN for what comes from now on: peers, secrets, limits, alternates.
-    /// Nobody loses a relayed address.
-    pub fn reload(&mut self, turn: turn_server::Config) {
-        self.config.turn = turn.clone();
-        self.turn.reload(with_ours(&self.config, turn));
-    }
-
-    /// Gives out no more relayed addresses; [`Event::Drained`] follows when none is left.
-    pub fn drain(&mut self, now: Now) {
-        self.turn.drain(now);
-    }
-
     /// The next output of TURN's, as one of the core's.
     pub(crate) fn poll_turn(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Question>> {
         loop {
@@ -51,7 +39,12 @@ impl Server {
                     let event = Event::Released { user, client, relayed, cause };
                     return Some(Output::Event(event));
                 }
-                turn_server::Event::Drained => return Some(Output::Event(Event::Drained)),
+                turn_server::Event::Drained => {
+                    self.draining.turn = true;
+                    if let Some(event) = self.draining.news() {
+                        return Some(Output::Event(event));
+                    }
+                }
             }
         }
     }
@@ -84,7 +77,10 @@ pub(crate) fn answer(answer: Answer) -> Option<turn_server::Answer> {
             Some(turn_server::Answer::Credentials(keys.as_ref().and_then(keys_of_turn)))
         }
         Answer::Failed => Some(turn_server::Answer::Failed),
-        Answer::Bindings(_) | Answer::Saved(_) => None,
+        Answer::Bindings(_)
+        | Answer::Saved(_)
+        | Answer::ScramCredentials(_)
+        | Answer::Roster(_) => None,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::admit::Waiting;
 use crate::config::{Config, Listener};
 use crate::defaults::PORT_TRIES;
 use crate::event::{Address, Answer, Event, Question};
+use crate::messaging;
 use crate::relaying::{self, subject};
 use crate::stats::Stats;
 
@@ -20,6 +21,21 @@ mod namespace {
     pub(super) const QUESTIONS: u16 = 0;
     pub(super) const SIP: u16 = 1;
     pub(super) const TURN: u16 = 2;
+    pub(super) const XMPP: u16 = 4;
+}
+
+/// What has nothing left to do, of what drains.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Draining {
+    pub(crate) turn: bool,
+    pub(crate) xmpp: bool,
+}
+
+impl Draining {
+    /// Tells when all of it is done.
+    pub(crate) const fn news(self) -> Option<Event> {
+        if self.turn && self.xmpp { Some(Event::Drained) } else { None }
+    }
 }
 
 /// The network core.
@@ -37,6 +53,8 @@ pub struct Server {
     /// About how many bytes wait there.
     pub(crate) waiting_bytes: usize,
     pub(crate) turn: turn::server::Server,
+    pub(crate) xmpp: xmpp::server::Server,
+    pub(crate) draining: Draining,
     /// Listeners that are not bound yet.
     pub(crate) pending: BTreeMap<Id, Listener>,
     /// Listeners over TCP that wait for the port of their sibling over UDP.
@@ -78,6 +96,12 @@ impl Server {
                 Ids::new(namespace::TURN),
                 &entropy.fork("turn"),
             ),
+            xmpp: xmpp::server::Server::new(
+                messaging::with_ours(&config, entropy.fork("xmpp.salts").bytes()),
+                Ids::new(namespace::XMPP),
+                &entropy.fork("xmpp"),
+            ),
+            draining: Draining::default(),
             pending: BTreeMap::new(),
             siblings: Vec::new(),
             pairs: BTreeMap::new(),
@@ -93,6 +117,22 @@ impl Server {
         server
     }
 
+    /// Takes new settings for what comes from now on: peers, secrets, limits and alternates of TURN,
+    /// limits of XMPP. Nobody loses a relayed address or a session.
+    pub fn reload(&mut self, turn: turn::server::Config, xmpp: xmpp::server::Limits) {
+        self.config.turn = turn.clone();
+        self.turn.reload(relaying::with_ours(&self.config, turn));
+        self.config.xmpp.limits = xmpp;
+        self.xmpp.reload(self.config.xmpp.clone());
+    }
+
+    /// Gives out no more relayed addresses, takes no more XMPP clients and ends the sessions of those
+    /// that are there; [`Event::Drained`] follows when nothing of it is left.
+    pub fn drain(&mut self, now: Now) {
+        self.turn.drain(now);
+        self.xmpp.drain(now);
+    }
+
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -100,6 +140,7 @@ impl Server {
             sip: self.stack.stats(),
             proxy: self.proxy.stats(),
             turn: self.turn.stats(),
+            xmpp: self.xmpp.stats(),
             addresses: self.location.len() as u64,
             questions: self.waiting.len() as u64,
             ..self.stats.clone()
@@ -204,11 +245,17 @@ impl Machine for Server {
         match input {
             Input::Interfaces(interfaces) => {
                 self.turn.handle_input(now, Input::Interfaces(interfaces.clone()));
+                self.xmpp.handle_input(now, Input::Interfaces(interfaces.clone()));
                 self.stack.handle_input::<Answer>(now, &Input::Interfaces(interfaces));
             }
             input if subject(&input).is_some_and(|id| id.namespace() == namespace::TURN) => {
                 if let Some(input) = input.map_answer(relaying::answer) {
                     self.turn.handle_input(now, input);
+                }
+            }
+            input if subject(&input).is_some_and(|id| id.namespace() == namespace::XMPP) => {
+                if let Some(input) = input.map_answer(messaging::answer) {
+                    self.xmpp.handle_input(now, input);
                 }
             }
             Input::Answer { id, answer } => self.answered(now, id, answer),
@@ -225,6 +272,7 @@ impl Machine for Server {
         self.stack.handle_timeout(now);
         self.pump(now);
         self.turn.handle_timeout(now);
+        self.xmpp.handle_timeout(now);
         self.proxy.handle_timeout(now, &mut self.stack);
         for address in self.location.handle_timeout(now) {
             self.outputs.event(Event::Unregistered { address });
@@ -236,8 +284,11 @@ impl Machine for Server {
         if let Some(output) = self.stack.poll_output(buf) {
             return Some(output.map(|never| match never {}, |never| match never {}));
         }
-        // Last, since listeners of TURN make outputs of our own.
-        match self.poll_turn(buf) {
+        // Ours come last, since the listeners of the others make some of them.
+        if let Some(output) = self.poll_turn(buf) {
+            return Some(output);
+        }
+        match self.poll_xmpp(buf) {
             Some(output) => Some(output),
             None => self.outputs.poll(buf),
         }
@@ -249,6 +300,7 @@ impl Machine for Server {
             self.proxy.poll_timeout(),
             self.location.poll_timeout(),
             self.turn.poll_timeout(),
+            self.xmpp.poll_timeout(),
         ];
         parts.into_iter().flatten().min()
     }

@@ -11,6 +11,8 @@ pub struct Stats {
     pub proxy: sip::proxy::Stats,
     /// Relaying.
     pub turn: turn::server::Stats,
+    /// XMPP.
+    pub xmpp: xmpp::server::Stats,
     /// STUN Binding requests answered on SIP's ports.
     pub stun_answered: u64,
     /// Other STUN messages on SIP's ports, which got no answer.

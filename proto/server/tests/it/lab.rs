@@ -13,7 +13,7 @@ use netsim::{Happening, Link, NatSpec, NodeId, Preset, World};
 use sip::ua::{self, Account, AccountId, UserAgent};
 use wayleave_server as server;
 
-use server::{Answer, Config, Keys, Question, SavedAddress, Server};
+use server::{Answer, Config, Keys, Memory, Question, SavedAddress, Server};
 
 use crate::relay_client::RelayClient;
 
@@ -204,6 +204,8 @@ pub(crate) struct Lab {
     pub(crate) nats: BTreeMap<String, NodeId>,
     pub(crate) said: VecDeque<(NodeId, Said)>,
     pub(crate) asked: Vec<Question>,
+    /// What XMPP asks for.
+    pub(crate) memory: Memory,
 }
 
 impl Lab {
@@ -248,7 +250,9 @@ impl Lab {
             nats: BTreeMap::new(),
             said: VecDeque::new(),
             asked: Vec::new(),
+            memory: Memory::new("example.org"),
         };
+        lab.passwords.iter().for_each(|(user, password)| lab.memory.add(user, password));
         lab.run(MS * 100);
         lab
     }
@@ -395,6 +399,11 @@ impl Lab {
                 }
                 Answer::Saved(self.store_works)
             }
+            Question::ScramCredentials { .. } if !self.store_tells => Answer::Failed,
+            Question::SaveContact { .. } | Question::RemoveContact { .. } if !self.store_works => {
+                Answer::Saved(false)
+            }
+            question => self.memory.answer(question),
         }
     }
 

@@ -194,7 +194,7 @@ fn a_shared_secret_makes_credentials_and_can_be_replaced() {
     assert_eq!(lab.relayed(late), None, "its time is over");
 
     config.turn.secrets = vec![crypto::Secret::new("another")];
-    lab.core_verb(|core, _| core.reload(config.turn.clone()));
+    lab.core_verb(|core, _| core.reload(config.turn.clone(), config.xmpp.limits.clone()));
     let host = lab.relay_client(3, Transport::Udp, (&alice, &credential(&alice)));
     assert_eq!(lab.relayed(host), None, "the secret is another now");
     assert_eq!(lab.server().stats().turn.allocations, 1, "who is there stays");
@@ -219,7 +219,7 @@ fn peers_are_allowed_by_a_reload() {
     lab.said.clear();
     let mut turn = core().turn;
     turn.allow_peers = vec!["10.0.0.0/8".parse().unwrap()];
-    lab.core_verb(|core, _| core.reload(turn.clone()));
+    lab.core_verb(|core, _| core.reload(turn.clone(), xmpp::server::Limits::default()));
     lab.with_client(alice, |alice, now| alice.client.permit(now, private).unwrap());
     lab.run(SEC);
     assert!(!refused(&lab));

@@ -35,6 +35,8 @@ fn every_address_is_named() {
             (Service::Sip, Transport::Tcp, format!("{CORE}:5060")),
             (Service::Turn, Transport::Udp, format!("{CORE}:3478")),
             (Service::Turn, Transport::Tcp, format!("{CORE}:3478")),
+            (Service::Xmpp, Transport::Tcp, format!("{CORE}:5222")),
+            (Service::Xmpp, Transport::Tls, format!("{CORE}:5223")),
         ]
     );
     lab.assert_serves();
@@ -71,7 +73,7 @@ fn what_cannot_be_bound_is_explained() {
             _ => None,
         })
         .collect();
-    assert_eq!(failed.len(), 5, "{events:?}");
+    assert_eq!(failed.len(), 7, "{events:?}");
     assert!(
         failed.contains(&(
             "192.0.2.1:5060".to_owned(),
@@ -80,7 +82,7 @@ fn what_cannot_be_bound_is_explained() {
     );
     let taken = format!("UDP port 5060 of {CORE} is taken by another program");
     assert!(failed.contains(&(format!("{CORE}:5060"), taken.as_str())));
-    assert_eq!(ready(&events).len(), 4);
+    assert_eq!(ready(&events).len(), 6);
     lab.assert_serves();
 }
 
@@ -117,14 +119,14 @@ fn start_among(mut collisions: u32) -> Vec<Event> {
 #[test]
 fn a_port_that_is_taken_over_tcp_is_given_up_over_udp() {
     let events = start_among(0);
-    assert_eq!(ready(&events).len(), 4);
+    assert_eq!(ready(&events).len(), 6);
     // SIP takes another port for both; TURN tells another one for TCP.
     for collisions in [1, 2] {
         let events = start_among(collisions);
         let failed = |event: &Event| matches!(event, Event::ListenFailed { .. });
         assert!(!events.iter().any(failed), "{events:?}");
         let addresses = ready(&events);
-        assert_eq!(addresses.len(), 4, "{addresses:?}");
+        assert_eq!(addresses.len(), 6, "{addresses:?}");
         let port = |transport| {
             let wanted = |a: &&Address| (a.service, a.transport) == (Service::Sip, transport);
             addresses.iter().find(wanted).unwrap().local.port()
