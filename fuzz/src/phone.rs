@@ -7,7 +7,7 @@ use machine::{
     Checked, Endpoint, Entropy, FailKind, Icmp, Id, Input, Interface, InterfaceAddress,
     InterfaceKind, Machine, Output, ResolveError, Transport,
 };
-use phone::{Account, CallId, Config, Phone, Server, Source};
+use phone::{Account, Address, CallId, Config, Phone, Server, Source};
 use sip::{Message, Method, Request, name};
 use stun::{Builder, Key};
 
@@ -47,12 +47,11 @@ type Outputs = Vec<(Output<phone::Event, Infallible>, Vec<u8>)>;
 
 impl World {
     fn new() -> Self {
+        let address: Address = "sip:alice@example.org".parse().expect("an address");
         let account = Account {
-            address: "sip:alice@example.org".parse().expect("an address"),
-            display_name: String::new(),
-            password: "swordfish".into(),
             server: Some(Server { host: "198.51.100.10".to_owned(), port: None }),
             transport: Some(Transport::Udp),
+            ..Account::new(address, "swordfish".into())
         };
         let config = Config { accounts: vec![account], ..Config::default() };
         let mut world = Self {

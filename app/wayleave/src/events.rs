@@ -39,6 +39,10 @@ pub const fn call_of(event: &Event) -> Option<CallId> {
         Event::ListenFailed { .. }
         | Event::Registered { .. }
         | Event::RegistrationFailed { .. }
+        | Event::Message { .. }
+        | Event::MessageFailed { .. }
+        | Event::PresenceChanged { .. }
+        | Event::SubscriptionAsked { .. }
         | Event::Stopped => None,
     }
 }
@@ -58,8 +62,8 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
             json!({
                 "server": server.to_string(),
                 "transport": transport_name(*transport),
-                "reflexive": reflexive.to_string(),
-                "expires_secs": expires.as_secs(),
+                "reflexive": reflexive.map(|seen| seen.to_string()),
+                "expires_secs": expires.map(|expires| expires.as_secs()),
             }),
         ),
         Event::RegistrationFailed { reason, retry_in, .. } => (
@@ -87,6 +91,10 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
         | Event::FirstMedia { .. }
         | Event::Heard { .. }
         | Event::Played { .. }
+        | Event::Message { .. }
+        | Event::MessageFailed { .. }
+        | Event::PresenceChanged { .. }
+        | Event::SubscriptionAsked { .. }
         | Event::Stopped => return None,
     })
 }
@@ -95,10 +103,10 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
 pub fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::ListenFailed { local, kind } => format!("cannot use {local}: {kind:?}"),
-        Event::Registered { server, transport, reflexive, .. } => format!(
-            "registered at {server} over {}; seen there as {reflexive}",
-            transport_name(*transport)
-        ),
+        Event::Registered { server, transport, reflexive, .. } => {
+            let seen = reflexive.map(|seen| format!("; seen there as {seen}")).unwrap_or_default();
+            format!("registered at {server} over {}{seen}", transport_name(*transport))
+        }
         Event::RegistrationFailed { reason, retry_in, .. } => match retry_in {
             Some(wait) => format!("not registered: {reason}; trying again in {} s", wait.as_secs()),
             None => format!("not registered: {reason}"),
@@ -123,6 +131,10 @@ pub fn words(event: &Event) -> Option<String> {
         | Event::FirstMedia { .. }
         | Event::Heard { .. }
         | Event::Played { .. }
+        | Event::Message { .. }
+        | Event::MessageFailed { .. }
+        | Event::PresenceChanged { .. }
+        | Event::SubscriptionAsked { .. }
         | Event::Stopped => return None,
     })
 }

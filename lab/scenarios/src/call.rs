@@ -6,8 +6,8 @@ use std::time::Duration;
 use machine::{Endpoint, Instant, Now};
 use netsim::{Happened, Happening, NatTable, World};
 use phone::{
-    Account, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Relays, Secret,
-    SipUri, Source, Stats, Uri,
+    Account, Address, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Relays,
+    Secret, Source, Stats, Target,
 };
 
 use crate::node::{Event, Node, Who};
@@ -156,17 +156,13 @@ fn address(who: Who) -> String {
 }
 
 fn phone_config(spec: &Spec, who: Who) -> phone::Config {
-    let address = address(who).parse::<Uri>().ok();
-    let address: SipUri = address.and_then(|uri| uri.as_sip().cloned()).expect("an address");
+    let address: Address = address(who).parse().expect("an address");
     let account = Account {
-        address,
         display_name: match who {
             Who::Alice => "Alice".to_owned(),
             _ => "Bob".to_owned(),
         },
-        password: Secret::from(crate::registry::password(who)),
-        server: None,
-        transport: None,
+        ..Account::new(address, Secret::from(crate::registry::password(who)))
     };
     let relays = if spec.turn { Relays::OfCore } else { Relays::Off };
     phone::Config { accounts: vec![account], ice: spec.ice, relays, ..phone::Config::default() }
@@ -331,7 +327,7 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
     }
 
     fn dial(&mut self, world: &mut World<Node>) {
-        let to: Uri = address(Who::Bob).parse().expect("an address");
+        let to: Target = address(Who::Bob).parse().expect("an address");
         let source = Source::once(Arc::clone(&self.spec.alice_says));
         let host = self.topology.alice.host;
         let call = world.verb(host, |node, now| node.phone().call(now, 0, &to, source.clone()));

@@ -7,6 +7,9 @@ pub use connect::{IceMode, TurnServer};
 use crypto::Secret;
 use machine::{Endpoint, Transport};
 pub use sip::uri::{SipUri, Uri};
+pub use xmpp::{BareJid, FullJid, Jid};
+
+pub use crate::address::{Address, ParseError, Protocol, Target};
 
 /// How a phone behaves.
 #[derive(Clone, Debug)]
@@ -24,6 +27,9 @@ pub struct Config {
     pub include_loopback: bool,
     /// Whether anybody who reaches the phone may call it, past its core and all that the core checks.
     pub direct_calls: bool,
+    /// Whether XMPP calls begin before all candidates are known, and tell the others as they are found
+    /// (RFC 8838). SIP calls wait for all.
+    pub trickle: bool,
     /// What it can do with sound.
     pub capabilities: Capabilities,
     /// How paths are looked for.
@@ -45,6 +51,7 @@ impl Default for Config {
             relays: Relays::OfCore,
             include_loopback: false,
             direct_calls: false,
+            trickle: true,
             capabilities: Capabilities::default(),
             connect: connect::Config::default(),
             user_agent: concat!("Wayleave/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -70,16 +77,35 @@ pub enum Relays {
 /// One account.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The address of record: `sip:alice@example.org`.
-    pub address: SipUri,
-    /// The name that callees see; may be empty.
+    /// The address: `sip:alice@example.org`, `xmpp:alice@example.org`.
+    pub address: Address,
+    /// The name that callees see; may be empty. SIP alone has a place for it.
     pub display_name: String,
     /// The password.
     pub password: Secret,
-    /// The core, as host and port; `None`: found by the address' domain (RFC 3263).
+    /// The core, as host and port; `None`: found by the address' domain (RFC 3263; RFC 6120 §3.2).
     pub server: Option<Server>,
-    /// Over what the core is reached; `None`: UDP, and TCP where UDP gets no answer.
+    /// Over what the core is reached. `None`: for SIP, UDP, and TCP where UDP gets no answer; for XMPP,
+    /// what its SRV records say. There, [`Transport::Tls`] is TLS from the first byte (XEP-0368) and
+    /// [`Transport::Tcp`] is TCP with STARTTLS.
     pub transport: Option<Transport>,
+    /// What an XMPP server is to call this device; `None`: it chooses.
+    pub resource: Option<String>,
+}
+
+impl Account {
+    /// An account that is found by its domain.
+    #[must_use]
+    pub fn new(address: impl Into<Address>, password: Secret) -> Self {
+        Self {
+            address: address.into(),
+            display_name: String::new(),
+            password,
+            server: None,
+            transport: None,
+            resource: None,
+        }
+    }
 }
 
 /// A core's name or address.

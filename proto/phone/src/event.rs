@@ -7,6 +7,8 @@ pub use connect::{Candidate, CandidateKind, Explanation, Fate, PairReport, PairS
 use machine::{Endpoint, FailKind, Transport};
 pub use sip::ua::{By, Reason};
 
+pub use crate::reason::{EndKind, EndReason, RegistrationError, RegistrationErrorKind};
+
 /// The name of a call; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(crate) u64);
@@ -16,6 +18,18 @@ impl CallId {
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
+    }
+}
+
+/// The name of a message that was sent, as it stands on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub(crate) String);
+
+impl MessageId {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -29,7 +43,8 @@ pub enum Event {
         /// Why.
         kind: FailKind,
     },
-    /// An account is registered, or its registration was refreshed.
+    /// An account can be reached: it is registered, or its registration was refreshed (SIP); its stream
+    /// is up (XMPP).
     Registered {
         /// Its place in the configuration.
         account: usize,
@@ -37,17 +52,17 @@ pub enum Event {
         server: Endpoint,
         /// Over what.
         transport: Transport,
-        /// Our address as the core sees it.
-        reflexive: Endpoint,
-        /// How long it holds; it is refreshed in time.
-        expires: Duration,
+        /// Our address as the core sees it, where it tells.
+        reflexive: Option<Endpoint>,
+        /// How long it holds, and is refreshed in time; `None`: as long as the stream.
+        expires: Option<Duration>,
     },
-    /// A registration, or its refresh, failed.
+    /// A registration or its refresh failed, or the stream could not be set up or was lost.
     RegistrationFailed {
         /// The account's place in the configuration.
         account: usize,
         /// Why.
-        reason: Reason,
+        reason: RegistrationError,
         /// When it is tried again; `None`: never.
         retry_in: Option<Duration>,
     },
@@ -56,7 +71,9 @@ pub enum Event {
     Incoming {
         /// The call.
         call: CallId,
-        /// Who calls: the address.
+        /// The place in the configuration of the account that is called.
+        account: usize,
+        /// Who calls: the address, with its scheme.
         from: String,
         /// Who calls: the name they give themselves; may be empty.
         display_name: String,
@@ -80,11 +97,11 @@ pub enum Event {
         /// The candidate.
         candidate: Candidate,
     },
-    /// The other side told its candidates.
+    /// The other side told its candidates, all or more of them.
     RemoteCandidates {
         /// The call.
         call: CallId,
-        /// The candidates; empty if it knows no ICE.
+        /// The candidates; empty if it knows no ICE or has none yet.
         candidates: Vec<Candidate>,
     },
     /// A pair came to be, or its state changed.
@@ -143,27 +160,41 @@ pub enum Event {
         /// Who ended it.
         by: By,
     },
+    /// Somebody wrote to us.
+    Message {
+        /// The account that was written to.
+        account: usize,
+        /// Who wrote: the address, with its scheme and device.
+        from: String,
+        /// What.
+        text: String,
+    },
+    /// A message of ours was not delivered.
+    MessageFailed {
+        /// The account that wrote.
+        account: usize,
+        /// The message.
+        message: MessageId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Somebody whose presence we see came, went or changed.
+    PresenceChanged {
+        /// The account that sees it.
+        account: usize,
+        /// Who: the address, with its scheme and device.
+        who: String,
+        /// Whether that device can be reached.
+        available: bool,
+    },
+    /// Somebody wants to see our presence. [`Phone::approve`](crate::Phone::approve) lets them.
+    SubscriptionAsked {
+        /// The account that is asked.
+        account: usize,
+        /// Who asks: the address, with its scheme.
+        from: String,
+    },
     /// All calls are ended and all registrations removed, as [`Phone::stop`](crate::Phone::stop)
     /// asked, or its time was up.
     Stopped,
-}
-
-/// Why a call is over.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndReason {
-    /// Signalling says so.
-    #[error(transparent)]
-    Signalling(#[from] Reason),
-    /// There was no path for the media.
-    #[error("no path for the media")]
-    NoPath,
-    /// Offer and answer lead to nothing, or our side cannot take part.
-    #[error(transparent)]
-    Call(#[from] call::call::Error),
-    /// Nothing was heard of the other side for too long.
-    #[error("nothing was heard for {} s", crate::defaults::SILENCE_LIMIT.as_secs())]
-    Silent,
-    /// What the other side described cannot be read.
-    #[error("the other side's description cannot be read")]
-    Description,
 }

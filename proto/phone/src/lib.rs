@@ -8,26 +8,33 @@
 //! | module | what |
 //! |---|---|
 //! | [`config`] | [`Config`], [`Account`] |
-//! | [`event`] | [`Event`], [`EndReason`] |
+//! | [`address`] | [`Address`], [`Target`]: who we are, whom we call, in either protocol |
+//! | [`event`] | [`Event`] |
+//! | `reason` | [`EndReason`], [`RegistrationError`]: why calls end and registrations fail |
 //! | `phone` | [`Phone`]: the verbs, and the joining of the parts |
 //! | `signalling` | what the user agent's events mean for calls |
 //! | `session` | one call: its signalling, its description, its media |
 //! | `keepalive` | STUN on the signalling flow |
 //! | [`defaults`] | limits and timeouts |
 
+pub mod address;
 pub mod config;
 pub mod defaults;
 pub mod event;
 mod keepalive;
 mod phone;
+mod reason;
 mod session;
 mod signalling;
 
+pub use address::{Address, Protocol, Target};
 pub use call::media::Source;
-pub use config::{Account, Config, IceMode, Relays, Server, SipUri, TurnServer, Uri};
+pub use config::{
+    Account, BareJid, Config, FullJid, IceMode, Jid, Relays, Server, SipUri, TurnServer, Uri,
+};
 pub use crypto::Secret;
 pub use event::{
-    By, CallId, Candidate, CandidateKind, EndReason, Event, Explanation, Fate, PairReport,
-    PairState, Path, Reason, Stats,
+    By, CallId, Candidate, CandidateKind, EndKind, EndReason, Event, Explanation, Fate, MessageId,
+    PairReport, PairState, Path, Reason, RegistrationError, RegistrationErrorKind, Stats,
 };
-pub use phone::{CallError, Phone};
+pub use phone::{CallError, MessageError, Phone};

@@ -16,9 +16,10 @@ use sip::transport::{Flow, flow};
 use sip::ua::{self, UserAgent};
 use sip::{Host, SipUri, Status};
 
-use crate::config::{Account, Config, IceMode, Relays, TurnServer, Uri};
+use crate::address::{Address, Protocol, Target};
+use crate::config::{Account, Config, IceMode, Relays, TurnServer};
 use crate::defaults;
-use crate::event::{By, CallId, EndReason, Event};
+use crate::event::{By, CallId, EndReason, Event, MessageId};
 use crate::keepalive::{Keepalives, Outcome};
 use crate::session::{Next, Session};
 
@@ -88,6 +89,9 @@ pub enum CallError {
     /// The configuration has no such account.
     #[error("there is no account {0}")]
     NoAccount(usize),
+    /// The account speaks another protocol than whom it is to call.
+    #[error("an account of {} cannot call an address of {}", .0.name(), .1.name())]
+    OtherProtocol(Protocol, Protocol),
     /// As many calls as are allowed.
     #[error("{0} calls at a time are the limit")]
     TooMany(usize),
@@ -97,6 +101,21 @@ pub enum CallError {
     /// No path can be looked for.
     #[error(transparent)]
     Call(#[from] call::call::Error),
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// The configuration has no such account.
+    #[error("there is no account {0}")]
+    NoAccount(usize),
+    /// The account speaks another protocol than whom it is to write to, or one in which messages are
+    /// not built.
+    #[error("an account of {} cannot write to an address of {}", .0.name(), .1.name())]
+    OtherProtocol(Protocol, Protocol),
+    /// The account is not connected to its core.
+    #[error("not connected")]
+    NotConnected,
 }
 
 impl Phone {
@@ -115,8 +134,12 @@ impl Phone {
         let connect = Connect::new(config.connect.clone(), Ids::new(PATHS), paths);
         let instance = instance(&mut entropy.fork("phone.instance"));
         let known = config.accounts.iter().take(defaults::MAX_ACCOUNTS);
-        let accounts: Vec<_> =
-            known.map(|account| agent.add_account(sip_account(account, &instance))).collect();
+        let accounts: Vec<_> = known
+            .filter_map(|account| match &account.address {
+                Address::Sip(uri) => Some(agent.add_account(sip_account(account, uri, &instance))),
+                Address::Xmpp(_) => None,
+            })
+            .collect();
         Self {
             keepalives: Keepalives::new(&entropy),
             routes: vec![None; accounts.len()],
@@ -153,7 +176,7 @@ impl Phone {
         &mut self,
         now: Now,
         account: usize,
-        to: &Uri,
+        to: &Target,
         source: Source,
     ) -> Result<CallId, CallError> {
         if self.is_stopping() {
@@ -161,6 +184,13 @@ impl Phone {
         }
         if account >= self.accounts.len() {
             return Err(CallError::NoAccount(account));
+        }
+        let own = self.config.accounts[account].address.protocol();
+        let Target::Sip(to) = to else {
+            return Err(CallError::OtherProtocol(own, to.protocol()));
+        };
+        if own != Protocol::Sip {
+            return Err(CallError::OtherProtocol(own, Protocol::Sip));
         }
         if self.sessions.len() >= self.config.max_calls {
             return Err(CallError::TooMany(self.config.max_calls));
@@ -225,6 +255,38 @@ impl Phone {
         self.run(now);
     }
 
+    /// Writes `text` to somebody. [`Event::MessageFailed`] follows if it comes back.
+    ///
+    /// # Errors
+    /// If it cannot be sent.
+    pub fn send_message(
+        &mut self,
+        now: Now,
+        account: usize,
+        to: &Target,
+        text: &str,
+    ) -> Result<MessageId, MessageError> {
+        let _ = (now, text);
+        let own = self.config.accounts.get(account).ok_or(MessageError::NoAccount(account))?;
+        Err(MessageError::OtherProtocol(own.address.protocol(), to.protocol()))
+    }
+
+    /// Asks to see somebody's presence; who approves may see ours too.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn subscribe(&mut self, now: Now, account: usize, to: &Target) -> Result<(), MessageError> {
+        self.send_message(now, account, to, "").map(drop)
+    }
+
+    /// Lets somebody who asked see our presence.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn approve(&mut self, now: Now, account: usize, to: &Target) -> Result<(), MessageError> {
+        self.send_message(now, account, to, "").map(drop)
+    }
+
     /// The calls there are.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
         self.sessions.keys().copied()
@@ -282,15 +344,15 @@ impl Phone {
         };
         let registrar = route.flow.remote.ip();
         // An address has no records, nor has what is this host alone (RFC 6761 §6.3): no look-up then.
-        let domain = address.host.as_str();
-        let nowhere = address.host.ip().is_some() || domain.eq_ignore_ascii_case("localhost");
-        let host = if nowhere { registrar.to_string() } else { domain.to_owned() };
+        let domain = address.domain();
+        let nowhere = domain.parse::<IpAddr>().is_ok() || domain.eq_ignore_ascii_case("localhost");
+        let host = if nowhere { registrar.to_string() } else { domain };
         vec![TurnServer {
             host,
             port: None,
             transport: None,
             fallback: vec![registrar],
-            username: address.user().unwrap_or_default(),
+            username: address.user(),
             password: password.clone(),
         }]
     }
@@ -536,14 +598,14 @@ const fn session_of(event: &connect::Event) -> connect::SessionId {
     }
 }
 
-fn sip_account(account: &Account, instance: &str) -> ua::Account {
+fn sip_account(account: &Account, address: &SipUri, instance: &str) -> ua::Account {
     let named = account.server.as_ref().and_then(|server| {
         let address = server.host.parse::<IpAddr>().map(Host::from);
         let host = address.ok().or_else(|| server.host.parse().ok())?;
         Some(SipUri::new(host).with_port(server.port))
     });
     // A transport without a server is a way to the domain of the address.
-    let of_domain = || SipUri::new(account.address.host.clone()).with_port(account.address.port);
+    let of_domain = || SipUri::new(address.host.clone()).with_port(address.port);
     //= RFC 3261 §19.1.1: the transport stands in the URI.
     let server = match account.transport {
         None => named,
@@ -554,9 +616,9 @@ fn sip_account(account: &Account, instance: &str) -> ua::Account {
     };
     ua::Account {
         display_name: account.display_name.clone(),
-        server: server.map(Uri::from),
+        server: server.map(sip::Uri::from),
         instance: instance.to_owned(),
-        ..ua::Account::new(account.address.clone(), account.password.clone())
+        ..ua::Account::new(address.clone(), account.password.clone())
     }
 }
 
@@ -575,18 +637,14 @@ mod tests {
     use machine::Transport;
 
     use super::sip_account;
-    use crate::{Account, Secret, Server};
+    use crate::{Account, Secret, Server, SipUri};
 
     /// The URI under which the core is reached.
     fn core(server: Option<Server>, transport: Option<Transport>) -> Option<String> {
-        let account = Account {
-            address: "sip:alice@example.org".parse().expect("an address"),
-            display_name: String::new(),
-            password: Secret::from("x"),
-            server,
-            transport,
-        };
-        sip_account(&account, "urn:uuid:x").server.map(|uri| uri.to_string())
+        let address: SipUri = "sip:alice@example.org".parse().expect("an address");
+        let account =
+            Account { server, transport, ..Account::new(address.clone(), Secret::from("x")) };
+        sip_account(&account, &address, "urn:uuid:x").server.map(|uri| uri.to_string())
     }
 
     /// The same without a transport.

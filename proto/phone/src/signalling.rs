@@ -21,6 +21,7 @@ impl Phone {
                 let Some(account) = self.account_index(account) else { return };
                 self.routes[account] = Some(Route { flow, reflexive });
                 let (server, transport) = (flow.remote, flow.transport);
+                let (reflexive, expires) = (Some(reflexive), Some(expires));
                 let event = Event::Registered { account, server, transport, reflexive, expires };
                 self.events.push_back(event);
             }
@@ -28,6 +29,7 @@ impl Phone {
             ua::Event::RegistrationFailed { account, reason, retry_in } => {
                 self.forget_route(account);
                 let Some(account) = self.account_index(account) else { return };
+                let reason = reason.into();
                 self.events.push_back(Event::RegistrationFailed { account, reason, retry_in });
             }
             ua::Event::KeepaliveDue { flow, .. } => {
@@ -98,7 +100,7 @@ impl Phone {
                 self.agent.ring(now, sip, None);
                 let dialogue = offer.is_some().then_some(dialogue);
                 let session = Session::incoming(id, call, sip, dialogue, &entropy);
-                self.events.push_back(Event::Incoming { call: id, from, display_name });
+                self.events.push_back(Event::Incoming { call: id, account, from, display_name });
                 if let Some(offer) = &offer {
                     session.tell_remote(offer, &mut self.events);
                 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use machine::{Endpoint, Transport};
-use phone::{Account, Config, IceMode, Relays, Secret, Server, SipUri, Source, TurnServer, Uri};
+use phone::{
+    Account, Config, IceMode, Relays, Secret, Server, SipUri, Source, Target, TurnServer, Uri,
+};
 
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
@@ -143,14 +145,12 @@ impl Args {
             ui.warn("there is no microphone yet: the other side hears silence (--play speaks)");
         }
         let account = Account {
-            address,
-            display_name: String::new(),
-            password,
             server,
             transport: self.transport.map(|transport| match transport {
                 TransportArg::Tcp => Transport::Tcp,
                 _ => Transport::Udp,
             }),
+            ..Account::new(address, password)
         };
         let config = Config {
             accounts: vec![account],
@@ -238,8 +238,13 @@ pub fn address(text: &str) -> Result<SipUri, Failure> {
     }
 }
 
-/// What is called: an address with or without its scheme.
-pub fn uri(text: &str) -> Result<Uri, Failure> {
+/// Whom to call: an address with or without its scheme.
+pub fn target(text: &str) -> Result<Target, Failure> {
+    uri(text).map(Target::from)
+}
+
+/// An address with or without its scheme.
+fn uri(text: &str) -> Result<Uri, Failure> {
     if text.starts_with("xmpp:") {
         return Err(Failure::usage("calls over XMPP are not built yet"));
     }

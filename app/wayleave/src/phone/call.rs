@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phone::{EndReason, Event, Explanation, Path, Reason, Source, Stats, Uri};
+use phone::{EndReason, Event, Explanation, Path, Reason, Source, Stats, Target};
 use sip::Status;
 
 use super::args;
@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 ///
 /// It hangs up after `--duration`, or when what `--play` gave has been said, or at Ctrl-C.
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
-    let target = args::uri(&args.target)?;
+    let target = args::target(&args.target)?;
     let setup = args.phone.setup(ui)?;
     signal::block_on(async {
         let (source, plays) = (setup.source.clone(), setup.plays);
@@ -86,7 +86,7 @@ impl<'a> Conversation<'a> {
     async fn hold(
         &mut self,
         line: &mut Line<'_>,
-        target: Uri,
+        target: Target,
         source: Source,
     ) -> Result<(), Failure> {
         let call = line.verb(move |phone, now| phone.call(now, 0, &target, source)).await?;
@@ -141,7 +141,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Tells how it went.
-    fn end(mut self, target: &Uri, ui: &Ui) -> Result<(), Failure> {
+    fn end(mut self, target: &Target, ui: &Ui) -> Result<(), Failure> {
         self.tape.end()?;
         self.explain(ui);
         if let (Some(stats), false) = (&self.stats, ui.is_json()) {

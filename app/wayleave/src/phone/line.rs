@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use machine::Now;
-use phone::{Event, Phone, Reason};
+use phone::{Event, Phone, Reason, RegistrationError, RegistrationErrorKind};
 use runtime::{Handle, Running};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -110,7 +110,7 @@ impl<'a> Line<'a> {
                 }
                 Next::Event(_) => {}
                 Next::Signal => return Err(Failure::interrupted()),
-                Next::Time => return Err(registration_failure(&Reason::TimedOut)),
+                Next::Time => return Err(registration_failure(&Reason::TimedOut.into())),
             }
         }
         self.registered = true;
@@ -221,22 +221,22 @@ impl<'a> Line<'a> {
 }
 
 /// Why a phone cannot be used: it is not registered.
-pub fn registration_failure(reason: &Reason) -> Failure {
+pub fn registration_failure(reason: &RegistrationError) -> Failure {
     let message = format!("not registered: {reason}");
-    match reason {
-        Reason::Unauthorized | Reason::NoCredentials => {
+    match reason.kind() {
+        RegistrationErrorKind::Unauthorized => {
             Failure::new(Exit::Authentication, "authentication", message)
                 .with_remedy("check the address and the password")
         }
-        Reason::Refused { status, .. } if matches!(status.code(), 403 | 404) => {
-            Failure::new(Exit::Unreachable, "registration", message)
-                .with_remedy("check the domain in your address: the core does not serve it")
-        }
-        Reason::TimedOut | Reason::Transport(_) => {
+        RegistrationErrorKind::NotServed => Failure::new(Exit::Unreachable, "registration", message)
+            .with_remedy("check the domain in your address: the core does not serve it"),
+        RegistrationErrorKind::Unreachable => {
             Failure::new(Exit::Unreachable, "registration", message)
                 .with_remedy("check that the core runs, and name it with --server HOST:PORT")
         }
-        _ => Failure::new(Exit::Failed, "registration", message),
+        RegistrationErrorKind::Untrusted | RegistrationErrorKind::Failed => {
+            Failure::new(Exit::Failed, "registration", message)
+        }
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use machine::{Entropy, Instant, Now};
-    use phone::{Account, CallId, Config, Event, Phone, Secret, Source};
+    use phone::{Account, Address, CallId, Config, Event, Phone, Secret, Source};
     use runtime::World as _;
     use tokio::sync::mpsc;
 
@@ -254,13 +254,8 @@ mod tests {
     const NOW: Now = Now { mono: Instant::ORIGIN, unix: Duration::ZERO };
 
     fn some_call() -> CallId {
-        let account = Account {
-            address: "sip:alice@example.org".parse().unwrap(),
-            display_name: String::new(),
-            password: Secret::from("x"),
-            server: None,
-            transport: None,
-        };
+        let address: Address = "sip:alice@example.org".parse().unwrap();
+        let account = Account::new(address, Secret::from("x"));
         let config = Config { accounts: vec![account], ..Config::default() };
         let mut phone = Phone::new(config, Entropy::seeded(1));
         phone.call(NOW, 0, &"sip:bob@example.org".parse().unwrap(), Source::silence()).unwrap()

@@ -2,7 +2,7 @@
 
 use machine::Transport;
 use netsim::Preset;
-use phone::{CallError, Event, IceMode, Source, Uri};
+use phone::{CallError, Event, IceMode, Source, Target};
 use wayleave_phone as phone;
 
 use crate::lab::{Lab, SEC, ended, heard};
@@ -100,7 +100,7 @@ fn calls_at_a_time_are_limited() {
     let (reason, _) = ended(&lab.take(alice)).expect("the third is refused");
     assert_eq!(reason.to_string(), "486 Busy Here");
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 2);
-    let to: Uri = "sip:alice@example.org".parse().unwrap();
+    let to: Target = "sip:alice@example.org".parse().unwrap();
     let refused = lab.on(bob, |phone, now| phone.call(now, 0, &to, Source::silence()));
     assert_eq!(refused, Err(CallError::TooMany(2)));
     let nobody = lab.on(alice, |phone, now| phone.call(now, 7, &to, Source::silence()));

@@ -68,7 +68,7 @@ impl Caller {
         lab.on(bob, |phone, now| phone.register(now));
         lab.run(SEC);
         let to = lab.take(bob).into_iter().find_map(|event| match event {
-            Event::Registered { reflexive, .. } => Some(reflexive),
+            Event::Registered { reflexive, .. } => reflexive,
             _ => None,
         });
         Self { bob, to: to.unwrap(), tag: String::new() }

@@ -10,7 +10,7 @@ use netsim::{Direction, Happening, Link, LinkId, NatSpec, NodeId, Preset, World}
 use server::{Answer, Keys, Question, SavedAddress, Server};
 use wayleave_phone as phone;
 
-use phone::{Account, CallId, Config, EndReason, Event, Phone, Secret, Source, Uri};
+use phone::{Account, Address, CallId, Config, EndReason, Event, Phone, Secret, Source, Target};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -140,13 +140,10 @@ impl Lab {
 
     /// The usual configuration of `user`'s phone.
     pub(crate) fn config(user: &str) -> Config {
-        let address: Uri = format!("sip:{user}@example.org").parse().unwrap();
+        let address: Address = format!("sip:{user}@example.org").parse().unwrap();
         let account = Account {
-            address: address.as_sip().unwrap().clone(),
-            display_name: String::new(),
-            password: Secret::from(user),
             server: Some(phone::Server { host: CORE.to_owned(), port: None }),
-            transport: None,
+            ..Account::new(address, Secret::from(user))
         };
         Config { accounts: vec![account], ..Config::default() }
     }
@@ -218,7 +215,7 @@ impl Lab {
 
     /// Calls somebody and plays a tone.
     pub(crate) fn call(&mut self, from: Handset, to: &str) -> CallId {
-        let to: Uri = to.parse().unwrap();
+        let to: Target = to.parse().unwrap();
         self.on(from, |phone, now| phone.call(now, 0, &to, tone())).unwrap()
     }
 

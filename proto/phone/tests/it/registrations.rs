@@ -15,7 +15,7 @@ fn a_wrong_password_is_told_and_not_tried_again() {
     lab.on(alice, |phone, now| phone.register(now));
     lab.run(SEC * 600);
     let reason = Reason::Unauthorized;
-    let failed = Event::RegistrationFailed { account: 0, reason, retry_in: None };
+    let failed = Event::RegistrationFailed { account: 0, reason: reason.into(), retry_in: None };
     assert_eq!(lab.take(alice), [failed]);
 }
 
@@ -29,7 +29,7 @@ fn a_core_that_was_away_is_found_again() {
     let [Event::RegistrationFailed { reason, retry_in: Some(_), .. }] = &lab.take(alice)[..] else {
         panic!("a failure, and another try");
     };
-    assert_eq!(*reason, Reason::TimedOut);
+    assert_eq!(*reason, Reason::TimedOut.into());
     lab.mend_core();
     lab.run(SEC * 60);
     assert!(lab.take(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
