@@ -44,8 +44,11 @@ pub const BURST_SECS: u32 = 10;
 pub const UNREAD_BYTES: usize = 1024 * 1024;
 /// How long one side of a stream stays open when the other is closed (RFC 6120 §4.4).
 pub const LINGER: Duration = Duration::from_secs(5);
-/// How long a server may take over one step of a login.
-pub const STEP: Duration = Duration::from_secs(30);
+/// Characters of a stream's id: 130 bits, which nobody guesses (RFC 6120 §4.7.3).
+pub const STREAM_ID_LEN: usize = 22;
+/// Bytes of a stream's language. RFC 5646 §4.4.1 wants 35; longer ones are forgotten, for they would
+/// be stamped on every stanza.
+pub const LANG_BYTES: usize = 35;
 
 // SASL
 
@@ -93,3 +96,5 @@ pub const MAX_JINGLE_SESSION_CANDIDATES: usize = 512;
 /// Bytes of a name: a session's, a content's, a codec's, and of ICE's credentials, which RFC 8839 §5.4
 /// allows 256 of.
 pub const MAX_JINGLE_STRING_BYTES: usize = 256;
+/// Characters of the id of a client's request to bind; nobody else is on the stream.
+pub const BIND_ID_LEN: usize = 8;

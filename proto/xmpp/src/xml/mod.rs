@@ -10,7 +10,7 @@ mod tests;
 mod write;
 
 pub use parser::{Frame, Header, Limits, Parser};
-pub use write::{CLOSE, write, write_header};
+pub use write::{CLOSE, write, write_attribute, write_header};
 
 use crate::Element;
 

@@ -143,6 +143,13 @@ impl Parser {
         self.bytes.len() - self.at
     }
 
+    /// Takes the bytes back that wait to be parsed.
+    pub fn take_waiting(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.drain(..std::mem::take(&mut self.at));
+        bytes
+    }
+
     /// Bytes of the frame that is not complete.
     #[must_use]
     pub const fn partial(&self) -> usize {

@@ -84,7 +84,8 @@ fn write_as(prefix: &str, element: &Element, default: &str, declare: bool, out: 
     out.push(b'>');
 }
 
-fn write_attribute(name: &str, value: &str, out: &mut Vec<u8>) {
+/// Writes ` name='value'`, escaped.
+pub fn write_attribute(name: &str, value: &str, out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"='");

@@ -1,0 +1,85 @@
+//! How fast a stream may be read: a leaky bucket for stanzas and one for bytes (GCRA).
+
+use std::time::Duration;
+
+use machine::Instant;
+
+/// A bucket that is full at first. Each unit spent moves the time at which it is full again.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    nanos_per_unit: u64,
+    burst: Duration,
+    full_at: Instant,
+}
+
+impl Bucket {
+    fn new(per_second: u32, burst: Duration, now: Instant) -> Self {
+        let nanos_per_unit = 1_000_000_000 / u64::from(per_second.max(1));
+        Self { nanos_per_unit, burst, full_at: now }
+    }
+
+    fn spend(&mut self, now: Instant, units: usize) {
+        let units = u64::try_from(units).unwrap_or(u64::MAX);
+        let cost = Duration::from_nanos(units.saturating_mul(self.nanos_per_unit));
+        self.full_at = self.full_at.max(now) + cost;
+    }
+
+    /// From when on there is something in it.
+    fn ready_at(&self) -> Instant {
+        let burst = u64::try_from(self.burst.as_nanos()).unwrap_or(u64::MAX);
+        Instant::from_nanos(self.full_at.as_nanos().saturating_sub(burst))
+    }
+}
+
+/// The rates of one stream. More than a rate allows is not refused: it is read later.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    stanzas: Bucket,
+    bytes: Bucket,
+}
+
+impl Rate {
+    pub(super) fn new(stanzas: u32, bytes: u32, burst_secs: u32, now: Instant) -> Self {
+        let burst = Duration::from_secs(burst_secs.into());
+        Self { stanzas: Bucket::new(stanzas, burst, now), bytes: Bucket::new(bytes, burst, now) }
+    }
+
+    pub(super) fn stanza(&mut self, now: Instant) {
+        self.stanzas.spend(now, 1);
+    }
+
+    pub(super) fn bytes(&mut self, now: Instant, count: usize) {
+        self.bytes.spend(now, count);
+    }
+
+    /// From when on the stream may be read.
+    pub(super) fn ready_at(&self) -> Instant {
+        self.stanzas.ready_at().max(self.bytes.ready_at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use machine::Instant;
+
+    use super::Rate;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let start = Instant::ORIGIN + Duration::from_secs(100);
+        let mut rate = Rate::new(10, 1000, 2, start);
+        for _ in 0..20 {
+            assert!(rate.ready_at() <= start);
+            rate.stanza(start);
+        }
+        assert!(rate.ready_at() <= start);
+        rate.stanza(start);
+        assert_eq!(rate.ready_at(), start + Duration::from_millis(100));
+        // Bytes count by themselves, and both must be ready.
+        let later = start + Duration::from_secs(10);
+        rate.bytes(later, 5000);
+        assert_eq!(rate.ready_at(), later + Duration::from_secs(3));
+    }
+}
