@@ -1,7 +1,7 @@
 //! Why a call has the path that it has, or none: a verdict, causes, remedies.
 
 use ice::Answer;
-use machine::{AddressClass, Transport};
+use machine::{AddressClass, FailKind, Transport};
 use phone::{Candidate, CandidateKind, Explanation, Fate, Path};
 use serde_json::{Value, json};
 
@@ -174,6 +174,7 @@ fn relays(explanation: &Explanation) -> Vec<String> {
             Answer::Refused { code } => format!("refused with {code}"),
             Answer::Unreachable(_) => "unreachable".to_owned(),
             Answer::NotBound(_) => "no socket for it".to_owned(),
+            Answer::NotConnected(FailKind::Certificate(why)) => why.clone(),
             Answer::NotConnected(_) => "no connection".to_owned(),
             Answer::NotFound => "not found".to_owned(),
             Answer::Credentials => "user name or password not accepted".to_owned(),
@@ -188,6 +189,14 @@ fn relays(explanation: &Explanation) -> Vec<String> {
         }
     }
     said
+}
+
+/// What is said of the certificates of TURN servers that were refused.
+pub fn refused_certificates(explanation: &Explanation) -> impl Iterator<Item = &str> {
+    explanation.sources.iter().filter_map(|source| match &source.answer {
+        Answer::NotConnected(FailKind::Certificate(why)) => Some(why.as_str()),
+        _ => None,
+    })
 }
 
 /// What was tried in vain: pairs, and TURN servers.

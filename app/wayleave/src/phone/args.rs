@@ -10,6 +10,7 @@ use phone::{
     Account, Config, IceMode, Relays, Secret, Server, SipUri, Source, Target, TurnServer, Uri,
 };
 
+use super::pins::Pins;
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
@@ -60,6 +61,11 @@ pub struct Args {
     /// A file whose first line is the password at the TURN servers
     #[arg(long, value_name = "FILE", requires = "turn_user")]
     pub turn_password_file: Option<PathBuf>,
+    /// Whom to trust besides the system's authorities: lines of HOST sha256:FINGERPRINT, and
+    /// certificates of private authorities in PEM; wayleave/pins in the user's configuration folder
+    /// when missing
+    #[arg(long, value_name = "FILE")]
+    pub pins: Option<PathBuf>,
     /// Digits to send (comes with a later version)
     #[arg(long, value_name = "DIGITS")]
     pub dtmf: Option<String>,
@@ -121,6 +127,8 @@ pub struct Setup {
     pub source: Source,
     /// Whether it says anything.
     pub plays: bool,
+    /// Whom it trusts.
+    pub pins: Pins,
 }
 
 impl Args {
@@ -138,6 +146,7 @@ impl Args {
                 (Source::once(samples.map_err(|e| unusable("play", path, &e))?), true)
             }
         };
+        let pins = Pins::load(self.pins.as_deref())?;
         let password = self.password(&address)?;
         let relays = self.relays(&address, &password)?;
         ui.warn("media are not encrypted yet: whoever is on the way can listen");
@@ -163,7 +172,7 @@ impl Args {
             relays,
             ..Config::default()
         };
-        Ok(Setup { config, source, plays })
+        Ok(Setup { config, source, plays, pins })
     }
 
     fn refuse_unbuilt(&self) -> Result<(), Failure> {

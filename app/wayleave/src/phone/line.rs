@@ -7,15 +7,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use machine::Now;
 use phone::{Event, Phone, Reason, RegistrationError, RegistrationErrorKind};
-use runtime::{Handle, Running};
+use runtime::{Handle, Running, Tls};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::args::Setup;
-use crate::events;
+use super::pins::Pins;
 use crate::failure::{Exit, Failure};
 use crate::signal::{self, Signal};
 use crate::ui::Ui;
+use crate::{events, explain};
 
 /// How long a person waits for a core before it counts as unreachable. By then a request over UDP
 /// has gone out six times (RFC 3261 §17.1.2.2); SIP itself would go on for 32 s.
@@ -48,6 +49,9 @@ pub struct Line<'a> {
     deadline: Option<Instant>,
     registered: bool,
     stopped: bool,
+    pins: Pins,
+    /// Refused certificates that were told.
+    told: Vec<String>,
 }
 
 /// Where a phone's events go, until nobody can take them any more.
@@ -79,12 +83,15 @@ impl<'a> Line<'a> {
     pub async fn open(setup: Setup, ui: &'a Ui) -> Result<Self, Failure> {
         let (sender, events) = mpsc::channel(EVENTS);
         let phone = Phone::new(setup.config, runtime::entropy().context("no randomness")?);
-        let config = runtime::Config { name: "phone", ..runtime::Config::default() };
+        let tls = Tls { roots: setup.pins.roots(), ..Tls::default() };
+        let config = runtime::Config { name: "phone", tls, ..runtime::Config::default() };
         let stop = signal::stop().context("cannot wait for signals")?;
         let signal = Some(tokio::spawn(stop));
         let running = runtime::spawn(phone, World(Some(sender)), config);
         let (deadline, registered, stopped) = (None, false, false);
-        let mut line = Self { ui, running, events, signal, deadline, registered, stopped };
+        let (pins, told) = (setup.pins, Vec::new());
+        let mut line =
+            Self { ui, running, events, signal, deadline, registered, stopped, pins, told };
         match line.register().await {
             Ok(()) => Ok(line),
             // The core may have heard us by now.
@@ -202,7 +209,8 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    fn tell(&self, event: &Event) {
+    fn tell(&mut self, event: &Event) {
+        self.tell_certificates(event);
         // A phone that was never registered fails with the reason.
         if matches!(event, Event::RegistrationFailed { .. }) && !self.registered {
             return;
@@ -218,6 +226,26 @@ impl<'a> Line<'a> {
             self.ui.say(words);
         }
     }
+
+    /// A relay whose certificate is refused is done without: the call may stand all the same, but
+    /// somebody should know, and what to do.
+    fn tell_certificates(&mut self, event: &Event) {
+        let explanation = match event {
+            Event::Path { explanation: Some(explanation), .. }
+            | Event::NoPath { explanation, .. } => explanation,
+            _ => return,
+        };
+        for refused in explain::refused_certificates(explanation) {
+            if self.told.iter().any(|told| told == refused) {
+                continue;
+            }
+            self.ui.warn(refused);
+            if let Some(remedy) = self.pins.remedy(refused) {
+                self.ui.warn(remedy);
+            }
+            self.told.push(refused.to_owned());
+        }
+    }
 }
 
 /// Why a phone cannot be used: it is not registered.
@@ -228,8 +256,10 @@ pub fn registration_failure(reason: &RegistrationError) -> Failure {
             Failure::new(Exit::Authentication, "authentication", message)
                 .with_remedy("check the address and the password")
         }
-        RegistrationErrorKind::NotServed => Failure::new(Exit::Unreachable, "registration", message)
-            .with_remedy("check the domain in your address: the core does not serve it"),
+        RegistrationErrorKind::NotServed => {
+            Failure::new(Exit::Unreachable, "registration", message)
+                .with_remedy("check the domain in your address: the core does not serve it")
+        }
         RegistrationErrorKind::Unreachable => {
             Failure::new(Exit::Unreachable, "registration", message)
                 .with_remedy("check that the core runs, and name it with --server HOST:PORT")

@@ -4,4 +4,5 @@ pub mod answer;
 pub mod args;
 pub mod call;
 mod line;
+mod pins;
 mod record;

@@ -8,6 +8,7 @@ mod command_line;
 mod demo;
 mod endings;
 mod pcap;
+mod pins;
 mod program;
 mod relay;
 mod relayed;

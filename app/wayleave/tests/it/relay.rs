@@ -350,7 +350,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// A certificate and its key in a folder.
-fn certificate(folder: &Path) {
+pub(crate) fn certificate(folder: &Path) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = pem("CERTIFICATE", made.cert.der());
     std::fs::write(folder.join("cert.pem"), certificate).unwrap();
