@@ -38,8 +38,11 @@ impl Pins {
             None => String::new(),
             Some(path) if named.is_none() && !path.exists() => String::new(),
             Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                Failure::configuration(format!("cannot read the pins in {}: {error}", path.display()))
-                    .with_remedy("--pins names a text file that this user may read")
+                Failure::configuration(format!(
+                    "cannot read the pins in {}: {error}",
+                    path.display()
+                ))
+                .with_remedy("--pins names a text file that this user may read")
             })?,
         };
         let trust = read(&text).map_err(|bad| bad.in_file(path.as_deref()))?;
@@ -60,7 +63,8 @@ impl Pins {
             Some(path) => path.display().to_string(),
             None => "a file, and name that with --pins".to_owned(),
         };
-        let line = if pinned { "put this line in place of the one for it" } else { "add this line" };
+        let line =
+            if pinned { "put this line in place of the one for it" } else { "add this line" };
         Some(format!(
             "if whoever runs {} says that the fingerprint is right, {line} in {place}:\n  {pin}",
             pin.host()
@@ -184,7 +188,8 @@ mod tests {
     #[test]
     fn lines_and_certificates() {
         let (pem, der) = authority();
-        let text = format!("# mine\n\n  a.test sha256:{DIGITS}\n{pem}# more\nb.test sha256:{DIGITS}");
+        let text =
+            format!("# mine\n\n  a.test sha256:{DIGITS}\n{pem}# more\nb.test sha256:{DIGITS}");
         let trust = read(&text).unwrap();
         let hosts: Vec<&str> = trust.pins.iter().map(Pin::host).collect();
         assert_eq!((hosts, trust.anchors), (vec!["a.test", "b.test"], vec![der]));
