@@ -57,3 +57,23 @@ pub const JINGLE_DTLS: &str = "urn:xmpp:jingle:apps:dtls:0";
 pub const JINGLE_GROUPING: &str = "urn:xmpp:jingle:apps:grouping:0";
 /// Proposals of sessions in messages (XEP-0353).
 pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
+
+// Instant messaging and presence (RFC 6121), and what a server answers.
+
+/// Rosters (RFC 6121 §2).
+pub const ROSTER: &str = "jabber:iq:roster";
+/// A feature: subscriptions may be approved before they are asked for (RFC 6121 §3.4).
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// What an entity is and can do (XEP-0030).
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// What an entity consists of (XEP-0030).
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// Are you there? (XEP-0199)
+pub const PING: &str = "urn:xmpp:ping";
+
+// What a client knows beside.
+
+/// Capabilities by a hash in presence (XEP-0115).
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+/// Forms of data (XEP-0004).
+pub const DATA_FORM: &str = "jabber:x:data";

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use jid::{DomainPart, DomainRef};
 use machine::Endpoint;
 
 use super::defaults;
+use crate::sasl::keys::Decoy;
+use crate::{Element, defaults as stream_defaults, ns, stream, xml};
 
 /// One address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +57,7 @@ pub struct Limits {
     pub login_timeout: Duration,
     /// Sessions of an account: `resource-constraint`.
     pub sessions_per_account: usize,
-    /// Contacts in a roster: `not-allowed`.
+    /// Contacts in a roster: `resource-constraint`.
     pub contacts: usize,
     /// Bytes of a stanza: `policy-violation`.
     pub stanza_bytes: usize,
@@ -80,9 +83,36 @@ impl Config {
             domain: domain.into(),
             listeners: Vec::new(),
             salt_secret,
-            salt_bytes: defaults::SALT_BYTES,
-            iterations: defaults::ITERATIONS,
+            salt_bytes: stream_defaults::SCRAM_SALT_LEN,
+            iterations: stream_defaults::SCRAM_ITERATIONS,
             limits: Limits::default(),
+        }
+    }
+
+    /// Whether `name` can be a domain's.
+    #[must_use]
+    pub fn is_domain(name: &str) -> bool {
+        DomainPart::new(name).is_ok()
+    }
+
+    /// What every stream is set up with.
+    pub(super) fn streams(&self, domain: &DomainRef) -> stream::server::Config {
+        let mut decoy = Decoy::new(self.salt_secret);
+        (decoy.salt_len, decoy.iterations) = (self.salt_bytes, self.iterations);
+        let limits = &self.limits;
+        let own = stream::server::Limits::default();
+        stream::server::Config {
+            //= RFC 6121 §3.4.1: that subscriptions can be approved before is told as a feature
+            features: vec![Element::bare("sub", ns::PRE_APPROVAL)],
+            limits: stream::server::Limits {
+                xml: xml::Limits { stanza_bytes: limits.stanza_bytes, ..own.xml },
+                login: limits.login_timeout,
+                attempts: limits.attempts_per_stream,
+                stanzas_per_second: limits.stanzas_per_second,
+                bytes_per_second: limits.bytes_per_second,
+                ..own
+            },
+            ..stream::server::Config::new(domain.to_owned(), decoy)
         }
     }
 }
@@ -92,15 +122,15 @@ impl Default for Limits {
         Self {
             connections: defaults::CONNECTIONS,
             unauthenticated_per_address: defaults::UNAUTHENTICATED_PER_ADDRESS,
-            attempts_per_stream: defaults::ATTEMPTS_PER_STREAM,
+            attempts_per_stream: stream_defaults::ATTEMPTS,
             attempts_per_address: defaults::ATTEMPTS_PER_ADDRESS,
-            login_timeout: defaults::LOGIN_TIMEOUT,
+            login_timeout: stream_defaults::UNTIL_BOUND,
             sessions_per_account: defaults::SESSIONS_PER_ACCOUNT,
             contacts: defaults::CONTACTS,
-            stanza_bytes: defaults::STANZA_BYTES,
+            stanza_bytes: stream_defaults::STANZA_BYTES,
             queue_bytes: defaults::QUEUE_BYTES,
-            stanzas_per_second: defaults::STANZAS_PER_SECOND,
-            bytes_per_second: defaults::BYTES_PER_SECOND,
+            stanzas_per_second: stream_defaults::STANZAS_PER_SECOND,
+            bytes_per_second: stream_defaults::BYTES_PER_SECOND,
             idle: defaults::IDLE,
             idle_grace: defaults::IDLE_GRACE,
         }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use crypto::Secret;
 use jid::{BareJid, FullJid};
 use machine::{Endpoint, FailKind, Id};
 use serde::{Deserialize, Serialize};
+
+use crate::sasl;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +133,20 @@ pub struct ScramKeys {
     pub sha1: ScramKey,
     /// By SHA-256.
     pub sha256: ScramKey,
+}
+
+impl From<ScramKey> for sasl::Keys {
+    fn from(key: ScramKey) -> Self {
+        let ScramKey { salt, iterations, stored_key, server_key } = key;
+        let (stored_key, server_key) = (Secret::new(stored_key), Secret::new(server_key));
+        Self { salt, iterations, stored_key, server_key }
+    }
+}
+
+impl From<ScramKeys> for sasl::ScramKeys {
+    fn from(keys: ScramKeys) -> Self {
+        Self { sha1: keys.sha1.into(), sha256: keys.sha256.into() }
+    }
 }
 
 impl fmt::Debug for ScramKey {

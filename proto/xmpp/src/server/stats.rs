@@ -1,5 +1,7 @@
 //! What the server counts.
 
+use crate::stream::server as stream;
+
 /// Why something was refused.
 macro_rules! refusals {
     ($($(#[$doc:meta])* $ident:ident = $name:literal;)*) => {
@@ -27,10 +29,8 @@ refusals! {
     Timeout = "timeout";
     /// A TLS handshake failed.
     Tls = "tls";
-    /// Not well-formed XML, or bytes that are no UTF-8.
+    /// Bytes that are no UTF-8, no XML, or XML that streams may not have.
     BadXml = "bad_xml";
-    /// XML that streams may not have: comments, entities, ….
-    RestrictedXml = "restricted_xml";
     /// Too large, too deep, or too many attributes.
     TooLarge = "too_large";
     /// A stream that is not as it has to be: a wrong header or namespace, another domain, a second
@@ -62,7 +62,7 @@ refusals! {
     Idle = "idle";
     /// Too many sessions of an account.
     Sessions = "sessions";
-    /// Too many contacts, groups, or directed presences.
+    /// Too many contacts, requests, or directed presences.
     Roster = "roster";
     /// The world could not answer.
     World = "world";
@@ -101,6 +101,24 @@ impl Stats {
     pub(super) fn refuse(&mut self, cause: Refusal) {
         if let Some(count) = self.refusals.get_mut(cause as usize) {
             *count += 1;
+        }
+    }
+}
+
+impl From<stream::Refusal> for Refusal {
+    fn from(refusal: stream::Refusal) -> Self {
+        match refusal {
+            stream::Refusal::BadXml => Self::BadXml,
+            stream::Refusal::TooBig => Self::TooLarge,
+            stream::Refusal::Flood => Self::Flood,
+            stream::Refusal::BadHeader | stream::Refusal::OutOfPlace => Self::BadStream,
+            stream::Refusal::Unauthenticated => Self::Unauthenticated,
+            stream::Refusal::PlaintextAfterStartTls => Self::Plaintext,
+            stream::Refusal::WrongCredentials => Self::Credentials,
+            stream::Refusal::Sasl => Self::Sasl,
+            stream::Refusal::SpoofedFrom => Self::SpoofedFrom,
+            stream::Refusal::MalformedStanza => Self::BadStanza,
+            stream::Refusal::TooSlow => Self::Timeout,
         }
     }
 }

@@ -8,9 +8,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`config`] | [`Config`], [`Listener`], [`Limits`] |
-//! | [`event`] | [`Event`], [`Question`], [`Answer`], [`ScramKeys`], [`RosterItem`] |
 //! | [`defaults`] | limits and timeouts, each with its reason |
+//! | [`event`] | [`Event`], [`Question`], [`Answer`], [`ScramKeys`], [`RosterItem`] |
 //! | [`stats`] | [`Stats`], [`Refusal`]: what was counted |
+//! | [`subscription`] | the states of a subscription, and what changes them |
 //!
 //! Other domains are no part of it yet: what is meant for them is refused with
 //! `remote-server-not-found` in one place, where federation comes in.
@@ -19,8 +20,23 @@ pub mod config;
 pub mod defaults;
 pub mod event;
 pub mod stats;
+pub mod subscription;
 
+mod account;
+mod attempts;
+mod bind;
+mod broadcast;
+mod change;
+mod connection;
 mod control;
+mod copies;
+mod login;
+mod presence;
+mod roster;
+mod route;
+mod service;
+mod subscribe;
+mod task;
 
 pub use config::{Config, Limits, Listener};
 pub use control::Server;

@@ -1,0 +1,83 @@
+//! Failed attempts to log in, by where they came from.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+
+use machine::Instant;
+
+use super::defaults::{ATTEMPT_ADDRESSES, ATTEMPTS_WINDOW};
+
+/// What one holder of addresses has: an IPv4 address, or a /64 of IPv6.
+pub(super) fn holder(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// Failures of late, by holder. Those of a holder are forgotten together, a while after the first.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    failed: BTreeMap<IpAddr, u32>,
+    order: VecDeque<(Instant, IpAddr)>,
+}
+
+impl Attempts {
+    /// How often somebody at `holder` has failed of late.
+    pub(super) fn of(&mut self, now: Instant, holder: IpAddr) -> u32 {
+        self.forget(now, ATTEMPT_ADDRESSES);
+        self.failed.get(&holder).copied().unwrap_or_default()
+    }
+
+    /// Somebody at `holder` has failed.
+    pub(super) fn add(&mut self, now: Instant, holder: IpAddr) {
+        self.forget(now, ATTEMPT_ADDRESSES - 1);
+        let count = self.failed.entry(holder).or_insert_with(|| {
+            self.order.push_back((now + ATTEMPTS_WINDOW, holder));
+            0
+        });
+        *count = count.saturating_add(1);
+    }
+
+    /// Forgets what is too old, and the oldest of more than `most`.
+    fn forget(&mut self, now: Instant, most: usize) {
+        while let Some(&(until, holder)) = self.order.front()
+            && (until <= now || self.order.len() > most)
+        {
+            self.order.pop_front();
+            self.failed.remove(&holder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use machine::Instant;
+
+    use super::{Attempts, holder};
+    use crate::server::defaults::{ATTEMPT_ADDRESSES, ATTEMPTS_WINDOW};
+
+    #[test]
+    fn failures_are_counted_and_forgotten() {
+        let (mut attempts, now) = (Attempts::default(), Instant::ORIGIN);
+        let ip = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
+        attempts.add(now, ip(1));
+        attempts.add(now, ip(1));
+        assert_eq!((attempts.of(now, ip(1)), attempts.of(now, ip(2))), (2, 0));
+        assert_eq!(attempts.of(now + ATTEMPTS_WINDOW, ip(1)), 0);
+        for n in 0..2 * ATTEMPT_ADDRESSES as u32 {
+            attempts.add(now, ip(n));
+            assert!(attempts.failed.len() <= ATTEMPT_ADDRESSES);
+            assert_eq!(attempts.failed.len(), attempts.order.len());
+        }
+    }
+
+    #[test]
+    fn who_holds_an_address() {
+        let of = |ip: &str| holder(ip.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}
