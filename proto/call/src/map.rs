@@ -2,6 +2,7 @@
 //!
 //! Each rendering reads and writes, and names what it cannot say: see [`Loss`].
 
+pub mod jingle;
 pub mod sdp;
 
 /// Something that was lost between a description and its rendering, either way.
@@ -20,9 +21,23 @@ pub enum Loss {
     /// than UDP.
     #[error("content {0}: candidate {1}")]
     Candidate(usize, String),
-    /// The ICE credentials break RFC 8839 §5.4, so that there is no ICE.
+    /// The ICE credentials break RFC 8839 §5.4, so that there is no ICE; or candidates came for other
+    /// credentials than those that hold, and were left alone.
     #[error("content {0}: its ICE credentials")]
     Credentials(usize),
+    /// Where who knows no ICE would send cannot be said; a reader takes it from the candidates.
+    #[error("content {0}: its default destinations")]
+    Defaults(usize),
+    /// That an agent is lite cannot be said.
+    #[error("content {0}: that its agent is lite")]
+    Lite(usize),
+    /// How the media are protected cannot be written, and the content with it; or protection was
+    /// offered that can be done without, and will be.
+    #[error("content {0}: its protection")]
+    Keying(usize),
+    /// The content is refused, and no place is kept for it.
+    #[error("content {0}: its place, since it is refused")]
+    Refused(usize),
     /// The packet time was rounded.
     #[error("content {0}: its packet time")]
     PacketTime(usize),
@@ -32,4 +47,10 @@ pub enum Loss {
     /// There were more than a limit allows.
     #[error("content {0}: what is over the limit")]
     TooMany(usize),
+    /// Something that a description has no words for (yet), by the name that the wire gives it.
+    #[error("content {0}: {1}")]
+    Other(usize, String),
+    /// Which contents belong together.
+    #[error("which contents belong together")]
+    Grouping,
 }

@@ -87,7 +87,7 @@ impl Content {
     }
 
     /// Every child, at any depth, that is kept and not understood.
-    pub(super) fn all_unknown(&self) -> impl Iterator<Item = &Element> {
+    pub fn all_unknown(&self) -> impl Iterator<Item = &Element> {
         let carried = self.description.iter().flat_map(Description::all_unknown);
         let transport = self.transport.iter().flat_map(Transport::all_unknown);
         self.unknown.iter().chain(carried).chain(transport)

@@ -1,0 +1,1 @@
+//! Description to Jingle and back, and Jingle as other programs write it.
