@@ -1,0 +1,142 @@
+//! Our contacts, as our server keeps them (RFC 6121 §2).
+
+use std::collections::BTreeMap;
+
+use super::defaults::{MAX_CONTACTS, MAX_GROUPS};
+use crate::xml::{attribute, name};
+use crate::{BareJid, Element, ns};
+
+/// Somebody in our roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Who.
+    pub jid: BareJid,
+    /// What we call them.
+    pub name: Option<String>,
+    /// Where we sort them in.
+    pub groups: Vec<String>,
+    /// Whether we see their presence.
+    pub to: bool,
+    /// Whether they see ours.
+    pub from: bool,
+    /// Whether we asked to see theirs and had no answer yet.
+    pub asked: bool,
+    /// Whether they may see ours as soon as they ask (RFC 6121 §3.4).
+    pub approved: bool,
+}
+
+/// What the server says of one contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// There, like this.
+    Here(Contact),
+    /// Not there any more.
+    Removed(BareJid),
+}
+
+impl Item {
+    /// Reads an `<item/>`; nothing for one that is not in form.
+    pub(super) fn parse(element: &Element) -> Option<Self> {
+        if !element.is("item", ns::ROSTER) {
+            return None;
+        }
+        let jid = BareJid::new(attribute(element, "jid")?).ok()?;
+        let (to, from) = match attribute(element, "subscription").unwrap_or("none") {
+            "remove" => return Some(Self::Removed(jid)),
+            "to" => (true, false),
+            "from" => (false, true),
+            "both" => (true, true),
+            //= RFC 6121 §2.1.2.5: what is not known means none.
+            _ => (false, false),
+        };
+        let groups = element.children().filter(|child| child.is("group", ns::ROSTER));
+        let is_true = |value: &str| matches!(value, "true" | "1");
+        Some(Self::Here(Contact {
+            jid,
+            name: attribute(element, "name").filter(|name| !name.is_empty()).map(str::to_owned),
+            groups: groups.take(MAX_GROUPS).map(Element::text).collect(),
+            to,
+            from,
+            asked: attribute(element, "ask") == Some("subscribe"),
+            approved: attribute(element, "approved").is_some_and(is_true),
+        }))
+    }
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The contact is there now, like this.
+    Set(Contact),
+    /// It is gone.
+    Removed(BareJid),
+    /// There are more than are kept.
+    Refused,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    contacts: BTreeMap<BareJid, Contact>,
+}
+
+impl Roster {
+    /// Takes the whole roster in place of what was known.
+    pub(super) fn replace(&mut self, query: &Element) {
+        self.contacts.clear();
+        for item in query.children().filter_map(Item::parse) {
+            self.take(item);
+        }
+    }
+
+    /// Takes one item.
+    pub(super) fn take(&mut self, item: Item) -> Change {
+        match item {
+            Item::Removed(jid) => {
+                self.contacts.remove(&jid);
+                Change::Removed(jid)
+            }
+            Item::Here(contact) => {
+                let known = self.contacts.contains_key(&contact.jid);
+                if !known && self.contacts.len() >= MAX_CONTACTS {
+                    return Change::Refused;
+                }
+                self.contacts.insert(contact.jid.clone(), contact.clone());
+                Change::Set(contact)
+            }
+        }
+    }
+
+    pub(super) fn contact(&self, jid: &BareJid) -> Option<&Contact> {
+        self.contacts.get(jid)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values()
+    }
+}
+
+/// The request for the whole roster.
+pub(super) fn fetch() -> Element {
+    Element::bare("query", ns::ROSTER)
+}
+
+/// The request to add or change a contact.
+pub(super) fn save(jid: &BareJid, called: Option<&str>, groups: &[String]) -> Element {
+    let mut item = Element::builder("item", ns::ROSTER).attr(name("jid"), jid.as_str());
+    if let Some(called) = called {
+        item = item.attr(name("name"), called);
+    }
+    let groups = groups
+        .iter()
+        .map(|group| Element::builder("group", ns::ROSTER).append(group.as_str()).build());
+    Element::builder("query", ns::ROSTER).append(item.append_all(groups).build()).build()
+}
+
+/// The request to remove one.
+pub(super) fn remove(jid: &BareJid) -> Element {
+    let item = Element::builder("item", ns::ROSTER)
+        .attr(name("jid"), jid.as_str())
+        .attr(name("subscription"), "remove");
+    Element::builder("query", ns::ROSTER).append(item.build()).build()
+}
