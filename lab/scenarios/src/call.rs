@@ -7,12 +7,14 @@ use machine::{Endpoint, Instant, Now};
 use netsim::{Happened, Happening, NatTable, World};
 use phone::{
     Account, Address, CallId, Candidate, EndReason, Explanation, PairReport, Path, Phone, Relays,
-    Secret, Source, Stats, Target,
+    Secret, Source, Stats,
 };
 
+use server::Memory;
+
 use crate::node::{Event, Node, Who};
-use crate::registry::Registry;
-use crate::spec::{HangUp, Spec};
+use crate::registry::accounts;
+use crate::spec::{HangUp, Spec, Via};
 use crate::topology::{DOMAIN, Topology};
 
 /// Longer than any call of a scenario takes to be set up, or to be given up.
@@ -59,12 +61,20 @@ pub struct Side {
     pub pairs: Vec<PairReport>,
     /// The path of its media, the last one.
     pub path: Option<Path>,
+    /// When it was chosen.
+    pub path_since: Option<Instant>,
     /// What ICE says about it.
     pub explanation: Option<Box<Explanation>>,
     /// What it heard.
     pub heard: Hearing,
-    /// The quality of what it received.
+    /// The quality of what it received, in the end.
     pub stats: Option<Box<Stats>>,
+    /// The same over time, the last of it included.
+    pub quality: Vec<(Instant, Stats)>,
+    /// When the core could reach it.
+    pub registered: Option<Instant>,
+    /// When the other side rang.
+    pub rang: Option<Instant>,
     /// When both descriptions were known to it.
     pub answered: Option<Instant>,
     /// When the first packet of media arrived.
@@ -81,11 +91,26 @@ impl Side {
     }
 }
 
+/// How long signalling took, as the caller sees it; without the time that the callee let it ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signalling {
+    /// From the start until the core could reach her.
+    pub reachable: Option<Duration>,
+    /// From dialling until it rang.
+    pub ringing: Option<Duration>,
+    /// From his taking the call until she knew his answer.
+    pub answered: Option<Duration>,
+}
+
 /// What came of a call.
 #[derive(Debug)]
 pub struct Report {
     /// The network, for looking things up.
     pub topology: Topology,
+    /// When Alice dialled.
+    pub dialled: Option<Instant>,
+    /// When Bob took the call.
+    pub taken: Option<Instant>,
     /// Alice's side.
     pub alice: Side,
     /// Bob's side.
@@ -103,6 +128,18 @@ impl Report {
     #[must_use]
     pub const fn connected(&self) -> bool {
         self.alice.path.is_some() && self.bob.path.is_some()
+    }
+
+    /// How long signalling took.
+    #[must_use]
+    pub fn signalling(&self) -> Signalling {
+        let between =
+            |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_since(from?));
+        Signalling {
+            reachable: between(Some(Instant::ORIGIN), self.alice.registered),
+            ringing: between(self.dialled, self.alice.rang),
+            answered: between(self.taken, self.alice.answered),
+        }
     }
 
     /// The capture of all taps as pcapng.
@@ -137,35 +174,47 @@ pub fn run(spec: &Spec, watch: impl FnMut(&Told<'_>)) -> Report {
     let call = Course {
         spec,
         topology,
-        registry: Registry::default(),
+        accounts: accounts(),
         watch,
+        dialled: None,
+        taken: None,
         alice: Side::default(),
         bob: Side::default(),
         alice_nats: Vec::new(),
         bob_nats: Vec::new(),
         calls: [None, None],
-        registered: [false, false],
+        alice_sees_bob: spec.via == Via::Sip,
         said: [false, false],
         todo: Vec::new(),
     };
     call.run(world)
 }
 
-fn address(who: Who) -> String {
-    format!("sip:{}@{DOMAIN}", who.name())
+/// Somebody's address: `sip:alice@example.org`, `xmpp:alice@example.org`.
+fn address(via: Via, who: Who) -> Address {
+    let text = format!("{}:{}@{DOMAIN}", via.name(), who.name());
+    text.parse().expect("an address")
 }
 
 fn phone_config(spec: &Spec, who: Who) -> phone::Config {
-    let address: Address = address(who).parse().expect("an address");
     let account = Account {
         display_name: match who {
             Who::Alice => "Alice".to_owned(),
             _ => "Bob".to_owned(),
         },
-        ..Account::new(address, Secret::from(crate::registry::password(who)))
+        resource: (spec.via == Via::Xmpp).then(|| device(who).to_owned()),
+        ..Account::new(address(spec.via, who), Secret::from(crate::registry::password(who)))
     };
     let relays = if spec.turn { Relays::OfCore } else { Relays::Off };
     phone::Config { accounts: vec![account], ice: spec.ice, relays, ..phone::Config::default() }
+}
+
+/// What somebody's device calls itself over XMPP: where Romeo and Juliet are in the talk's example.
+const fn device(who: Who) -> &'static str {
+    match who {
+        Who::Bob => "balcony",
+        _ => "orchard",
+    }
 }
 
 /// What somebody does at a given time.
@@ -180,14 +229,17 @@ enum Deed {
 struct Course<'a, W> {
     spec: &'a Spec,
     topology: Topology,
-    registry: Registry,
+    accounts: Memory,
     watch: W,
+    dialled: Option<Instant>,
+    taken: Option<Instant>,
     alice: Side,
     bob: Side,
     alice_nats: Vec<NatTable>,
     bob_nats: Vec<NatTable>,
     calls: [Option<CallId>; 2],
-    registered: [bool; 2],
+    /// Over XMPP she calls when she sees that he is there; SIP shows her nothing of the kind.
+    alice_sees_bob: bool,
     said: [bool; 2],
     todo: Vec<(Instant, Deed)>,
 }
@@ -217,6 +269,8 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
         rest.into_iter().for_each(|happened| self.handle(&mut world, happened));
         Report {
             topology: self.topology,
+            dialled: self.dialled,
+            taken: self.taken,
             alice: self.alice,
             bob: self.bob,
             alice_nats: self.alice_nats,
@@ -243,6 +297,7 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
     fn act(&mut self, world: &mut World<Node>, deed: Deed) {
         match deed {
             Deed::Answer(call) => {
+                self.taken = Some(world.now().mono);
                 let source = Source::once(Arc::clone(&self.spec.bob_says));
                 let host = self.topology.bob.host;
                 world.verb(host, |node, now| node.phone().answer(now, call, source.clone()));
@@ -261,7 +316,7 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
         let who = self.topology.who(host);
         match what {
             Happening::Question(id, question) => {
-                let answer = self.registry.answer(&question);
+                let answer = self.accounts.answer(&question);
                 world.answer(host, id, answer);
             }
             Happening::Event(Event::Core(event)) => {
@@ -278,12 +333,18 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
         let at = usize::from(who == Who::Bob);
         let side = if who == Who::Bob { &mut self.bob } else { &mut self.alice };
         match event {
-            phone::Event::Registered { .. } if !self.registered[at] => {
-                self.registered[at] = true;
-                if self.registered == [true, true] {
-                    self.dial(world);
+            phone::Event::Registered { .. } => {
+                side.registered.get_or_insert(now.mono);
+                self.dial_when_ready(world);
+            }
+            phone::Event::PresenceChanged { available: true, who: seen, .. } => {
+                let bob = address(self.spec.via, Who::Bob).to_string();
+                if who == Who::Alice && seen.starts_with(&bob) {
+                    self.alice_sees_bob = true;
+                    self.dial_when_ready(world);
                 }
             }
+            phone::Event::Ringing { .. } => _ = side.rang.get_or_insert(now.mono),
             phone::Event::Incoming { call, .. } => {
                 self.calls[at] = Some(call);
                 self.todo.push((now.mono + self.spec.ring, Deed::Answer(call)));
@@ -303,6 +364,7 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
             }
             phone::Event::Path { path, explanation, .. } => {
                 side.path = Some(path);
+                side.path_since = Some(now.mono);
                 side.explanation = explanation;
             }
             phone::Event::FirstMedia { .. } => {
@@ -319,15 +381,24 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
                     self.todo.push((now.mono + LAST_WORDS, Deed::HangUp(Who::Alice)));
                 }
             }
-            phone::Event::Media { stats, .. } => side.stats = Some(stats),
+            phone::Event::Media { stats, .. } => {
+                side.quality.push((now.mono, *stats));
+                side.stats = Some(stats);
+            }
             phone::Event::NoPath { explanation, .. } => side.explanation = Some(explanation),
             phone::Event::Ended { reason, by, .. } => side.ended = Some((now.mono, reason, by)),
             _ => {}
         }
     }
 
-    fn dial(&mut self, world: &mut World<Node>) {
-        let to: Target = address(Who::Bob).parse().expect("an address");
+    /// Alice calls once both can be reached.
+    fn dial_when_ready(&mut self, world: &mut World<Node>) {
+        let reachable = self.alice.registered.is_some() && self.bob.registered.is_some();
+        if !reachable || !self.alice_sees_bob || self.dialled.is_some() {
+            return;
+        }
+        self.dialled = Some(world.now().mono);
+        let to = address(self.spec.via, Who::Bob).into();
         let source = Source::once(Arc::clone(&self.spec.alice_says));
         let host = self.topology.alice.host;
         let call = world.verb(host, |node, now| node.phone().call(now, 0, &to, source.clone()));

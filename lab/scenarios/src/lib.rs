@@ -17,8 +17,8 @@ mod registry;
 pub mod spec;
 pub mod topology;
 
-pub use call::{Hearing, Report, Side, Told, What, run};
+pub use call::{Hearing, Report, Side, Signalling, Told, What, run};
 pub use netsim::{Access, Preset};
 pub use node::{Node, Who};
-pub use spec::{HangUp, Spec};
+pub use spec::{HangUp, Spec, Via};
 pub use topology::Topology;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use netsim::{Access, Preset};
 use phone::IceMode;
+pub use phone::Protocol as Via;
 
 use crate::node::Who;
 
 /// Alice calls Bob: who is behind what, how far away, with how much loss.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// Over what they signal.
+    pub via: Via,
     /// What is between Alice and the internet.
     pub alice: Access,
     /// What is between Bob and the internet.
@@ -51,9 +54,10 @@ pub enum HangUp {
 }
 
 impl Default for Spec {
-    /// Both behind port-restricted NATs, 40 ms apart, no loss, silence, seed 1.
+    /// Over SIP, both behind port-restricted NATs, 40 ms apart, no loss, silence, seed 1.
     fn default() -> Self {
         Self {
+            via: Via::Sip,
             alice: Preset::PortRestricted.into(),
             bob: Preset::PortRestricted.into(),
             rtt: Duration::from_millis(40),

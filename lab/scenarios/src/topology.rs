@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use machine::RecordData;
 use netsim::{
-    Access, Dependence, Direction, Link, LinkId, NatSpec, NodeId, Port, Tap, TapId, World,
+    Access, Certificate, Dependence, Direction, Link, LinkId, NatSpec, NodeId, Port, Tap, TapId,
+    World,
 };
 
 use crate::node::{Node, Who};
@@ -100,6 +102,15 @@ impl Topology {
         for service in ["_turn._udp", "_turn._tcp"] {
             world.dns().service(&format!("{service}.{DOMAIN}"), "core.example.org", 3478);
         }
+        // STARTTLS first: it is the one whose steps can be seen.
+        for (priority, service, port) in
+            [(1, "_xmpp-client._tcp", 5222), (2, "_xmpps-client._tcp", 5223)]
+        {
+            let target = "core.example.org".to_owned();
+            let record = RecordData::Srv { priority, weight: 0, port, target };
+            world.dns().add(&format!("{service}.{DOMAIN}"), record);
+        }
+        world.set_certificate(core, Certificate::new(&[DOMAIN, "core.example.org"]));
         let mut taps = Vec::new();
         if spec.capture {
             for (who, host) in [(Who::Alice, alice.host), (Who::Core, core), (Who::Bob, bob.host)] {
