@@ -146,3 +146,6 @@ impl Caps {
         self.asked.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,57 @@ impl Requests {
         std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.purpose).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Purpose, Requests};
+    use crate::client::defaults::MAX_REQUESTS;
+    use crate::{Element, FullJid, Jid, Stanza, ns};
+
+    fn jid(text: &str) -> Jid {
+        Jid::new(text).unwrap()
+    }
+
+    fn result(from: Option<&str>, id: &str) -> Stanza {
+        let ping = Element::bare("ping", ns::PING);
+        let mut result = Stanza::iq_get(None, id, ping).result(None);
+        result.set_from(from.map(jid));
+        result
+    }
+
+    #[test]
+    fn the_id_and_the_sender_have_to_fit() {
+        let me = FullJid::new("me@here.org/desk").unwrap();
+        let answers = |to: Option<&str>, from: Option<&str>| {
+            let mut requests = Requests::default();
+            requests.insert("id".to_owned(), to.map(jid), Purpose::Ping);
+            assert_eq!(requests.answered(&result(from, "other"), &me), None);
+            requests.answered(&result(from, "id"), &me).is_some()
+        };
+        let ours = [None, Some("me@here.org"), Some("me@here.org/desk")];
+        for to in ours {
+            assert!(ours.into_iter().all(|from| answers(to, from)), "{to:?}");
+            for stranger in ["here.org", "me@here.org/laptop", "you@here.org"] {
+                assert!(!answers(to, Some(stranger)), "{to:?} {stranger}");
+            }
+        }
+        assert!(answers(Some("you@there.org/x"), Some("you@there.org/x")));
+        for from in [None, Some("you@there.org"), Some("you@there.org/y"), Some("me@here.org")] {
+            assert!(!answers(Some("you@there.org/x"), from), "{from:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_counts_once_and_there_is_a_limit() {
+        let me = FullJid::new("me@here.org/desk").unwrap();
+        let mut requests = Requests::default();
+        for n in 0..MAX_REQUESTS {
+            assert!(!requests.is_full());
+            requests.insert(n.to_string(), None, Purpose::Ping);
+        }
+        assert!(requests.is_full());
+        assert!(requests.answered(&result(None, "7"), &me).is_some());
+        assert!(requests.answered(&result(None, "7"), &me).is_none());
+        assert_eq!(requests.take().len(), MAX_REQUESTS - 1);
+    }
+}

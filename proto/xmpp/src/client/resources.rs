@@ -116,3 +116,62 @@ impl Resources {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_RESOURCES, MAX_RESOURCES_OF_ONE, MAX_STATUS, Resource, Resources};
+    use crate::client::Show;
+    use crate::stanza::PresenceType;
+    use crate::{BareJid, Element, FullJid, Stanza, ns};
+
+    fn resource(jid: &str, payloads: &[(&str, &str)]) -> Resource {
+        let payloads = payloads
+            .iter()
+            .map(|(name, text)| Element::builder(name, ns::CLIENT).append(*text).build());
+        let presence = Stanza::presence(None, PresenceType::Available, payloads);
+        Resource::parse(FullJid::new(jid).unwrap(), &presence)
+    }
+
+    #[test]
+    fn what_a_presence_says() {
+        let plain = resource("a@b/c", &[]);
+        assert_eq!((plain.show, plain.priority, plain.status), (Show::Online, 0, None));
+        let said = [("show", "dnd"), ("priority", " -5 "), ("status", "busy")];
+        let said = resource("a@b/c", &said);
+        assert_eq!((said.show, said.priority), (Show::DoNotDisturb, -5));
+        assert_eq!(said.status.as_deref(), Some("busy"));
+        let odd = resource("a@b/c", &[("show", "napping"), ("priority", "300")]);
+        assert_eq!((odd.show, odd.priority), (Show::Online, 0));
+        let long = resource("a@b/c", &[("status", &"é".repeat(MAX_STATUS))]);
+        assert_eq!(long.status.map(|status| status.len()), Some(MAX_STATUS));
+    }
+
+    #[test]
+    fn the_highest_priority_first() {
+        let mut all = Resources::default();
+        for (name, priority) in [("a@b/1", "1"), ("a@b/2", "9"), ("a@b/3", "-1"), ("x@b/1", "5")] {
+            all.insert(resource(name, &[("priority", priority)])).unwrap();
+        }
+        let account = BareJid::new("a@b").unwrap();
+        let order: Vec<i8> = all.of(&account).iter().map(|it| it.priority).collect();
+        assert_eq!(order, [9, 1, -1]);
+        assert!(all.remove(&FullJid::new("a@b/2").unwrap()).is_some());
+        assert_eq!((all.remove_all(&account).len(), all.count), (2, 1));
+        assert!(all.of(&account).is_empty());
+    }
+
+    #[test]
+    fn limits() {
+        let mut all = Resources::default();
+        for n in 0..MAX_RESOURCES_OF_ONE {
+            all.insert(resource(&format!("a@b/{n}"), &[])).unwrap();
+        }
+        assert_eq!(all.insert(resource("a@b/more", &[])), Err(()));
+        // One that is there may still change.
+        assert!(all.insert(resource("a@b/0", &[("priority", "3")])).is_ok());
+        for n in all.count..MAX_RESOURCES {
+            all.insert(resource(&format!("user{n}@b/1"), &[])).unwrap();
+        }
+        assert_eq!(all.insert(resource("more@b/1", &[])), Err(()));
+    }
+}

@@ -140,3 +140,73 @@ pub(super) fn remove(jid: &BareJid) -> Element {
         .attr(name("subscription"), "remove");
     Element::builder("query", ns::ROSTER).append(item.build()).build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Item, MAX_CONTACTS, MAX_GROUPS, Roster, remove, save};
+    use crate::xml::name;
+    use crate::{BareJid, Element, ns};
+
+    fn item(xml: &str) -> Option<Item> {
+        Item::parse(&format!("<item xmlns='jabber:iq:roster' {xml}").parse().unwrap())
+    }
+
+    #[test]
+    fn what_an_item_says() {
+        let Some(Item::Here(contact)) = item(
+            "jid='Romeo@Example.net' name='Romeo' subscription='to' ask='subscribe' approved='true'>\
+             <group>Friends</group><group>Lovers</group></item>",
+        ) else {
+            panic!("no contact")
+        };
+        assert_eq!(contact.jid.as_str(), "romeo@example.net");
+        assert_eq!(
+            (contact.to, contact.from, contact.asked, contact.approved),
+            (true, false, true, true)
+        );
+        assert_eq!((contact.name.as_deref(), contact.groups.len()), (Some("Romeo"), 2));
+        assert!(matches!(
+            item("jid='a@b' subscription='both'/>"),
+            Some(Item::Here(contact)) if contact.to && contact.from && contact.name.is_none()
+        ));
+        assert!(matches!(item("jid='a@b' subscription='remove'/>"), Some(Item::Removed(_))));
+        assert!(matches!(
+            item("jid='a@b' subscription='odd'/>"),
+            Some(Item::Here(contact)) if !contact.to && !contact.from
+        ));
+        assert_eq!(item("name='nobody'/>"), None);
+        assert_eq!(item("jid='@'/>"), None);
+        let groups = "<group>x</group>".repeat(MAX_GROUPS + 1);
+        let many = item(&format!("jid='a@b'>{groups}</item>"));
+        assert!(matches!(many, Some(Item::Here(it)) if it.groups.len() == MAX_GROUPS));
+    }
+
+    #[test]
+    fn requests_are_read_as_items() {
+        let jid = BareJid::new("a@b").unwrap();
+        let saved = save(&jid, Some("A"), &["x".to_owned()]);
+        let Some(Item::Here(contact)) = saved.children().next().and_then(Item::parse) else {
+            panic!("no item")
+        };
+        assert_eq!((contact.name.as_deref(), contact.groups), (Some("A"), vec!["x".to_owned()]));
+        assert_eq!(remove(&jid).children().next().and_then(Item::parse), Some(Item::Removed(jid)));
+    }
+
+    #[test]
+    fn more_than_are_kept() {
+        let mut roster = Roster::default();
+        let items = (0..=MAX_CONTACTS).map(|n| {
+            let jid = format!("user{n}@example.org");
+            Element::builder("item", ns::ROSTER).attr(name("jid"), jid).build()
+        });
+        let query = Element::builder("query", ns::ROSTER).append_all(items).build();
+        roster.replace(&query);
+        assert_eq!(roster.iter().count(), MAX_CONTACTS);
+        let more = item("jid='more@example.org'/>").unwrap();
+        assert_eq!(roster.take(more), Change::Refused);
+        let known = item("jid='user0@example.org' name='x'/>").unwrap();
+        assert!(matches!(roster.take(known), Change::Set(_)));
+        roster.replace(&Element::bare("query", ns::ROSTER));
+        assert_eq!(roster.iter().count(), 0);
+    }
+}
