@@ -200,6 +200,9 @@ impl Parser {
             State::Start => self.limits.header_bytes,
             _ => self.limits.stanza_bytes,
         };
+        if self.state == State::Start && self.frame_bytes == 0 {
+            not_xml(self.bytes.get(self.at))?;
+        }
         // Never more than one byte beyond the limit is looked at, however much has come.
         let allowed = (limit + 1).saturating_sub(self.frame_bytes);
         let bytes = self.bytes.get(self.at..).unwrap_or_default();
@@ -312,6 +315,17 @@ fn header((ns, name): &QName, attributes: AttrMap) -> Result<Header, StreamError
     Ok(header)
 }
 
+/// Refuses at its first byte what speaks another protocol (HTTP, TLS); the parser below would read on
+/// for an angle bracket.
+fn not_xml(first: Option<&u8>) -> Result<(), StreamError> {
+    match first {
+        Some(byte) if byte.is_ascii() && *byte != b'<' && !byte.is_ascii_whitespace() => {
+            Err(Condition::NotWellFormed.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn too_big(text: &str) -> StreamError {
     //= RFC 6120 §13.12: what is larger than local policy allows ends the stream with policy-violation
     StreamError::new(Condition::PolicyViolation, text)
@@ -328,6 +342,8 @@ fn condition_of(error: rxml::Error) -> StreamError {
         }
         //= RFC 6120 §11.1: comments, instructions, DTDs and entities are refused
         Error::RestrictedXml(_) | Error::UndeclaredEntity => Condition::RestrictedXml,
+        // `<!` of which neither a comment nor CDATA comes: XML has nothing else there than a DTD.
+        Error::InvalidSyntax(text) if text.contains("comment") => Condition::RestrictedXml,
         //= RFC 6120 §4.9.3.2: a prefix that stands for nothing
         Error::UndeclaredNamespacePrefix(_) => Condition::BadNamespacePrefix,
         _ => Condition::NotWellFormed,
