@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// A session is over: whoever saw it is told.
-    pub(super) fn end_session(&mut self, _now: Now, id: Id, cause: Cause) {
+    pub(super) fn end_session(&mut self, id: Id, cause: Cause) {
         let Some(jid) = self.conns.get_mut(&id).and_then(|conn| conn.jid.take()) else { return };
         let Some(node) = jid.node() else { return };
         let Some(account) = self.accounts.get_mut(node) else { return };

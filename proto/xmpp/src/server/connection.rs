@@ -1,11 +1,13 @@
 //! Clients' connections: how many, what their streams want, backpressure, silence.
 
+use std::net::IpAddr;
+
 use jid::{FullJid, Jid};
 use machine::{ConnectionBinding, Endpoint, Id, Instant, Now, Outbox, Output, TlsRole};
 
 use super::attempts::holder;
 use super::control::Timer;
-use super::defaults::{FAREWELL, FAREWELL_BYTES, HELD_BYTES};
+use super::defaults::{FAREWELL, FAREWELL_BYTES};
 use super::{Cause, Refusal, Server};
 use crate::stanza::Stanza;
 use crate::stream::server::{Action, End, Entry, Stream};
@@ -25,14 +27,14 @@ pub(super) struct Conn {
     tls: Tls,
     /// Whether it still counts as a stranger's.
     pub(super) stranger: bool,
+    /// Whether its user's keys are being asked for.
+    pub(super) asking: bool,
     /// Who is bound, as long as the session lasts.
     pub(super) jid: Option<FullJid>,
     /// What its last stanza still waits for. Until nothing is left the next one is not looked at, so
     /// that stanzas keep their order.
     holds: usize,
-    /// What came meanwhile.
-    held: Vec<u8>,
-    /// Whether the stream wants it not to be read.
+    /// Whether the stream wants it not to be read: it sends too fast, or is held.
     fast: bool,
     /// Whether the driver was told not to read it.
     paused: bool,
@@ -92,9 +94,9 @@ impl Server {
             ),
             tls: if direct_tls { Tls::Handshake } else { Tls::Settled },
             stranger: true,
+            asking: false,
             jid: None,
             holds: 0,
-            held: Vec::new(),
             fast: false,
             paused: false,
             cause: None,
@@ -131,15 +133,8 @@ impl Server {
             return;
         }
         (conn.heard, conn.pinged) = (now.mono, false);
-        if conn.holds == 0 {
-            conn.stream.handle_bytes(now, bytes);
-            return self.drive(now, id);
-        }
-        if conn.held.len() + bytes.len() > HELD_BYTES {
-            self.stats.refuse(Refusal::Flood);
-            return self.cut(now, id, Condition::PolicyViolation.into(), Cause::Refused);
-        }
-        conn.held.extend_from_slice(bytes);
+        conn.stream.handle_bytes(now, bytes);
+        self.drive(now, id);
     }
 
     /// There is room to write.
@@ -161,19 +156,18 @@ impl Server {
 
     /// Does what a stream wants, up to where a stanza has to wait for the world.
     pub(super) fn drive(&mut self, now: Now, id: Id) {
-        loop {
-            let Some(conn) = self.conns.get_mut(&id) else { return };
-            if conn.holds > 0 || conn.closing {
-                break;
-            }
-            match conn.stream.poll() {
-                Some(action) => self.act(now, id, action),
-                None if conn.held.is_empty() => break,
-                None => {
-                    let held = std::mem::take(&mut conn.held);
-                    conn.stream.handle_bytes(now, &held);
-                }
-            }
+        if let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.holds == 0) {
+            conn.stream.hold(now, false);
+        }
+        while let Some(conn) = self.conns.get_mut(&id)
+            && conn.holds == 0
+            && !conn.closing
+            && let Some(action) = conn.stream.poll()
+        {
+            self.act(now, id, action);
+        }
+        if let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.holds > 0) {
+            conn.stream.hold(now, true);
         }
         self.gate(id);
         self.look(id);
@@ -202,7 +196,6 @@ impl Server {
             Action::Write(bytes) => self.write(id, &bytes),
             Action::StartTls => self.start_tls(id),
             Action::Pause(fast) => {
-                self.stats.pauses += u64::from(fast);
                 if let Some(conn) = self.conns.get_mut(&id) {
                     conn.fast = fast;
                 }
@@ -210,7 +203,7 @@ impl Server {
             Action::AskCredentials { user } => self.ask_credentials(now, id, user),
             Action::Authenticated { .. } => self.authenticated(id),
             Action::AskBind { user, resource } => self.bind(now, id, &user, resource),
-            Action::Stanza(stanza) => self.route(now, id, stanza),
+            Action::Stanza(stanza) => self.route(id, stanza),
             Action::Refused(refusal) => self.refused(now, id, refusal.into()),
             Action::Closed(end) => self.stream_closed(now, id, &end),
         }
@@ -233,6 +226,7 @@ impl Server {
         let paused = !conn.closing && (conn.fast || conn.holds > 0);
         if conn.paused != paused {
             conn.paused = paused;
+            self.stats.pauses += u64::from(paused && conn.holds == 0);
             self.outputs.push(Output::Pause { conn: id, paused });
         }
     }
@@ -311,8 +305,7 @@ impl Server {
         }
         conn.cause = Some(cause);
         conn.holds = 0;
-        conn.held.clear();
-        self.end_session(now, id, cause);
+        self.end_session(id, cause);
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.tls == Tls::Handshake {
             return self.close(id);
@@ -328,7 +321,7 @@ impl Server {
             End::Refused(_) => Cause::Refused,
         };
         let Some(conn) = self.conns.get(&id) else { return };
-        self.end_session(now, id, conn.cause.unwrap_or(cause));
+        self.end_session(id, conn.cause.unwrap_or(cause));
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.closing = true;
         if conn.outbox.waiting() == 0 || conn.tls == Tls::Handshake {
@@ -348,14 +341,16 @@ impl Server {
     }
 
     /// A connection is gone.
-    pub(super) fn gone(&mut self, now: Now, id: Id) {
-        self.end_session(now, id, Cause::Lost);
+    pub(super) fn gone(&mut self, id: Id) {
+        self.end_session(id, Cause::Lost);
         self.forget(id);
     }
 
     fn forget(&mut self, id: Id) {
         self.look(id);
-        self.no_stranger(id);
+        if self.conns.get(&id).is_some_and(|conn| !conn.asking) {
+            self.no_stranger(id);
+        }
         self.conns.remove(&id);
         for timer in [Timer::Stream(id), Timer::Idle(id), Timer::Farewell(id)] {
             self.timers.cancel(&timer);
@@ -367,6 +362,10 @@ impl Server {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.stranger) else { return };
         conn.stranger = false;
         let holder = holder(conn.remote.ip());
+        self.one_stranger_less(holder);
+    }
+
+    pub(super) fn one_stranger_less(&mut self, holder: IpAddr) {
         match self.strangers.get_mut(&holder) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {

@@ -33,8 +33,8 @@ pub(super) enum Timer {
 /// Whose question waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// A client that logs in.
-    Credentials(Id),
+    /// A client that logs in, and whose address it has.
+    Credentials(Id, IpAddr),
     /// The first task of an account.
     Task(NodePart),
 }
@@ -186,7 +186,7 @@ impl Server {
             if let Some(id) = self.doomed.pop_front() {
                 self.refuse_slow(now, id);
             } else if let Some(user) = self.ready.pop_front() {
-                self.work(now, &user);
+                self.work(&user);
             } else if let Some(id) = self.resumed.pop_front() {
                 self.drive(now, id);
             } else {
@@ -205,19 +205,21 @@ impl Server {
         }
     }
 
-    fn failed(&mut self, now: Now, id: Id, kind: FailKind) {
+    fn failed(&mut self, id: Id, kind: FailKind) {
         if let Some(Listener { direct_tls, local }) = self.listeners.remove(&id) {
             self.outputs.event(Event::ListenFailed { id, direct_tls, local, kind });
         } else if self.conns.contains_key(&id) {
             self.stats.refuse(Refusal::Tls);
-            self.gone(now, id);
+            self.gone(id);
         }
     }
 
     fn answered(&mut self, now: Now, id: Id, answer: Answer) {
         match self.asked.remove(&id) {
-            Some(Asked::Credentials(conn)) => self.credentials(now, conn, answer),
-            Some(Asked::Task(user)) => self.task_answered(now, &user, answer),
+            Some(Asked::Credentials(conn, holder)) => {
+                self.credentials(now, conn, holder, answer);
+            }
+            Some(Asked::Task(user)) => self.task_answered(&user, answer),
             None => {}
         }
     }
@@ -239,14 +241,14 @@ impl Machine for Server {
     fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
         match input {
             Input::Bound { id, local } => self.bound_listener(id, local),
-            Input::Failed { id, kind } => self.failed(now, id, kind),
+            Input::Failed { id, kind } => self.failed(id, kind),
             Input::Accepted { listener, conn, remote, room, .. } => {
                 self.accepted(now, listener, conn, remote, room);
             }
             Input::Secured { conn, binding, room, .. } => self.secured(now, conn, binding, room),
             Input::Data { conn, bytes } => self.data(now, conn, bytes),
             Input::Writable { conn, room } => self.writable(conn, room),
-            Input::Closed { conn, .. } => self.gone(now, conn),
+            Input::Closed { conn, .. } => self.gone(conn),
             Input::Answer { id, answer } => self.answered(now, id, answer),
             Input::Datagram { .. }
             | Input::Connected { .. }

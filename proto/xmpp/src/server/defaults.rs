@@ -32,6 +32,10 @@ pub const FAREWELL_BYTES: usize = 1_024;
 /// Sessions of an account: phone, laptop, tablet, and those that have not timed out.
 pub const SESSIONS_PER_ACCOUNT: usize = 20;
 
+/// Things to be done to a roster that wait for those before them. Every session of the domain may wait
+/// for one; more are left by sessions that came and went while the world was slow.
+pub const TASKS: usize = 1_000;
+
 /// Contacts in a roster, those counted that only asked for a subscription.
 pub const CONTACTS: usize = 1_000;
 
@@ -60,10 +64,6 @@ pub const DIRECTED: usize = 200;
 
 /// Bytes that wait for a client which does not read: a large roster and a good deal of presence.
 pub const QUEUE_BYTES: usize = 1024 * 1024;
-
-/// Bytes of a client that are kept while one of its requests waits for the world, and it is not
-/// read: what the driver had read already. More is a flood.
-pub const HELD_BYTES: usize = crate::defaults::UNREAD_BYTES;
 
 /// How long a client may be silent before it is asked whether it is there (RFC 6120 §4.6.4): NATs
 /// forget idle connections sooner than in five minutes, so clients send something before.

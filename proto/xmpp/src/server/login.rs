@@ -1,5 +1,7 @@
 //! Logging in: keys are asked for, failures counted by where they came from.
 
+use std::net::IpAddr;
+
 use jid::NodePart;
 use machine::{Id, Now, Output};
 
@@ -11,22 +13,27 @@ use crate::stream::{Condition, StreamError};
 impl Server {
     /// A client says who it is.
     pub(super) fn ask_credentials(&mut self, now: Now, id: Id, user: NodePart) {
-        let Some(conn) = self.conns.get(&id) else { return };
-        let failed = self.attempts.of(now.mono, holder(conn.remote.ip()));
-        if failed >= self.config.limits.attempts_per_address {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let holder = holder(conn.remote.ip());
+        if self.attempts.of(now.mono, holder) >= self.config.limits.attempts_per_address {
             self.stats.refuse(Refusal::Attempts);
             let error = StreamError::new(Condition::PolicyViolation, "too many attempts to log in");
             return self.cut(now, id, error, Cause::Refused);
         }
+        conn.asking = true;
         let question = self.ids.next_id();
-        self.asked.insert(question, Asked::Credentials(id));
+        self.asked.insert(question, Asked::Credentials(id, holder));
         let user = user.into_inner();
         self.outputs.push(Output::Ask { id: question, question: Question::Credentials { user } });
     }
 
     /// The keys of who logs in, or that there is no such user.
-    pub(super) fn credentials(&mut self, now: Now, id: Id, answer: Answer) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+    pub(super) fn credentials(&mut self, now: Now, id: Id, holder: IpAddr, answer: Answer) {
+        let Some(conn) = self.conns.get_mut(&id) else {
+            // It was kept as a stranger until now: who asks and goes asks for no more than others.
+            return self.one_stranger_less(holder);
+        };
+        conn.asking = false;
         let keys = match answer {
             Answer::Credentials(keys) => Ok(keys.map(Into::into)),
             Answer::Roster(_) | Answer::Saved(_) | Answer::Failed => {

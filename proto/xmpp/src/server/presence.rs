@@ -1,7 +1,7 @@
 //! Presence from clients (RFC 6121 §4): broadcast, directed, probes.
 
 use jid::{FullJid, Jid, NodePart};
-use machine::{Id, Now};
+use machine::Id;
 
 use super::account::{Account, Available, Session};
 use super::copies::Copies;
@@ -14,16 +14,9 @@ use crate::stanza::{Condition, PresenceType, Stanza};
 
 impl Server {
     /// Presence without `to`.
-    pub(super) fn presence(
-        &mut self,
-        now: Now,
-        id: Id,
-        me: &FullJid,
-        type_: PresenceType,
-        stanza: Stanza,
-    ) {
+    pub(super) fn presence(&mut self, id: Id, me: &FullJid, type_: PresenceType, stanza: Stanza) {
         match type_ {
-            PresenceType::Available => self.available(now, id, me, stanza),
+            PresenceType::Available => self.available(id, me, stanza),
             PresenceType::Unavailable => self.unavailable(me, &stanza),
             PresenceType::Probe | PresenceType::Error => {}
             PresenceType::Subscribe
@@ -38,7 +31,7 @@ impl Server {
     }
 
     /// A client is available, or says something new of it.
-    fn available(&mut self, now: Now, id: Id, me: &FullJid, presence: Stanza) {
+    fn available(&mut self, id: Id, me: &FullJid, presence: Stanza) {
         let (Some(node), priority) = (me.node(), priority(&presence)) else { return };
         let Some(session) = self.session_mut(me) else { return };
         let is_initial = session.available.is_none();
@@ -46,7 +39,7 @@ impl Server {
         session.available = Some(Available { presence, priority });
         if is_initial {
             // Who is told stands in the roster, which may have to be asked for.
-            self.enqueue(now, node.to_owned(), Some(id), Work::Present);
+            self.enqueue(node.to_owned(), Some(id), Work::Present);
         } else {
             self.announce(node, &mut copies);
         }
@@ -109,7 +102,6 @@ impl Server {
     /// Presence for an account of ours, or a session of it.
     pub(super) fn presence_to(
         &mut self,
-        now: Now,
         id: Id,
         me: &FullJid,
         type_: PresenceType,
@@ -145,7 +137,7 @@ impl Server {
                 stanza.set_from(Jid::from(user));
                 stanza.set_to(Jid::from(contact.clone()));
                 let work = Work::Outbound { verb, contact, stanza };
-                self.enqueue(now, node.to_owned(), Some(id), work);
+                self.enqueue(node.to_owned(), Some(id), work);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Where a stanza goes (RFC 6120 §10, RFC 6121 §8).
 
 use jid::{FullJid, Jid};
-use machine::{Id, Now};
+use machine::Id;
 
 use super::task::Work;
 use super::{Refusal, Server};
@@ -9,14 +9,14 @@ use crate::stanza::{Condition, IqType, Kind, MessageType, Stanza, StanzaError};
 
 impl Server {
     /// Takes a stanza of a session; its `from` is the session's.
-    pub(super) fn route(&mut self, now: Now, id: Id, stanza: Stanza) {
+    pub(super) fn route(&mut self, id: Id, stanza: Stanza) {
         let Some(me) = self.conns.get(&id).and_then(|conn| conn.jid.clone()) else { return };
         self.stats.stanzas_in += 1;
         match stanza.to().cloned() {
-            None => self.without_to(now, id, &me, stanza),
+            None => self.without_to(id, &me, stanza),
             Some(to) if *to.domain() != *self.domain => self.for_remote(id, &stanza),
             Some(to) if to.node().is_none() => self.for_domain(id, &to, &stanza),
-            Some(to) => self.for_account(now, id, &me, &to, stanza),
+            Some(to) => self.for_account(id, &me, &to, stanza),
         }
     }
 
@@ -43,13 +43,13 @@ impl Server {
 
     //= RFC 6120 §10.3: without `to`, a message is for the sender's account, presence is broadcast,
     //= and the server answers an IQ for the account
-    fn without_to(&mut self, now: Now, id: Id, me: &FullJid, stanza: Stanza) {
+    fn without_to(&mut self, id: Id, me: &FullJid, stanza: Stanza) {
         match stanza.kind() {
             Kind::Message(type_) => {
                 self.message(id, &Jid::from(me.to_bare()), type_, &stanza);
             }
-            Kind::Presence(type_) => self.presence(now, id, me, type_, stanza),
-            Kind::Iq(IqType::Get | IqType::Set) => self.serve_account(now, id, me, stanza),
+            Kind::Presence(type_) => self.presence(id, me, type_, stanza),
+            Kind::Iq(IqType::Get | IqType::Set) => self.serve_account(id, me, stanza),
             Kind::Iq(IqType::Result | IqType::Error) => {}
         }
     }
@@ -73,11 +73,11 @@ impl Server {
         }
     }
 
-    fn for_account(&mut self, now: Now, id: Id, me: &FullJid, to: &Jid, stanza: Stanza) {
+    fn for_account(&mut self, id: Id, me: &FullJid, to: &Jid, stanza: Stanza) {
         match stanza.kind() {
             Kind::Message(type_) => self.message(id, to, type_, &stanza),
-            Kind::Presence(type_) => self.presence_to(now, id, me, type_, stanza),
-            Kind::Iq(type_) => self.iq(now, id, me, to, type_, stanza),
+            Kind::Presence(type_) => self.presence_to(id, me, type_, stanza),
+            Kind::Iq(type_) => self.iq(id, me, to, type_, stanza),
         }
     }
 
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// An IQ for an account or one of its sessions.
-    fn iq(&mut self, now: Now, id: Id, me: &FullJid, to: &Jid, type_: IqType, stanza: Stanza) {
+    fn iq(&mut self, id: Id, me: &FullJid, to: &Jid, type_: IqType, stanza: Stanza) {
         let asks = matches!(type_, IqType::Get | IqType::Set);
         let Some(node) = to.node() else { return };
         if let Some(resource) = to.resource() {
@@ -130,9 +130,9 @@ impl Server {
             // Nobody asked in the account's name.
         } else if me.node().is_some_and(|own| own == node) {
             //= RFC 6121 §8.5.2.1.3: the server answers for the account
-            self.serve_account(now, id, me, stanza);
+            self.serve_account(id, me, stanza);
         } else if super::service::is_disco(&stanza) {
-            self.enqueue(now, node.to_owned(), Some(id), Work::Disco { iq: stanza });
+            self.enqueue(node.to_owned(), Some(id), Work::Disco { iq: stanza });
         } else {
             self.bounce(id, &stanza, Condition::ServiceUnavailable);
         }

@@ -1,7 +1,7 @@
 //! What the server answers itself: for its domain, and for accounts (XEP-0030, XEP-0199, RFC 6121 §2).
 
 use jid::{FullJid, Jid};
-use machine::{Id, Now};
+use machine::Id;
 
 use super::Server;
 use super::roster::Change;
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// A request for the sender's own account.
-    pub(super) fn serve_account(&mut self, now: Now, id: Id, me: &FullJid, iq: Stanza) {
+    pub(super) fn serve_account(&mut self, id: Id, me: &FullJid, iq: Stanza) {
         let (Some(payload), Some(node)) = (iq.iq_payload(), me.node()) else { return };
         if payload.is("query", ns::ROSTER) {
             let work = match iq.kind() {
@@ -74,7 +74,7 @@ impl Server {
                 },
                 _ => Work::Roster { iq },
             };
-            return self.enqueue(now, node.to_owned(), Some(id), work);
+            return self.enqueue(node.to_owned(), Some(id), work);
         }
         let result = if is_disco(&iq) { account_disco(&iq).map(Some) } else { formality(&iq) };
         self.answer(id, &iq, result);

@@ -6,9 +6,10 @@
 //! until the last of it is done, so that what it sends next does not overtake it.
 
 use jid::{BareJid, Jid, NodePart};
-use machine::{Id, Now, Output};
+use machine::{Id, Output};
 
 use super::control::Asked;
+use super::defaults::TASKS;
 use super::roster::{Change, Roster};
 use super::subscription::{Half, Verb};
 use super::{Answer, Question, Refusal, RosterItem, Server, change, service, subscribe};
@@ -98,17 +99,22 @@ impl Plan {
 
 impl Server {
     /// Puts a task at the end of those of an account; `origin` waits until it is done.
-    pub(super) fn enqueue(&mut self, _now: Now, user: NodePart, origin: Option<Id>, work: Work) {
+    pub(super) fn enqueue(&mut self, user: NodePart, origin: Option<Id>, work: Work) {
         if let Some(origin) = origin {
             self.hold(origin);
         }
         let task = Task { origin, work, plan: None };
-        self.accounts.entry(user.clone()).or_default().tasks.push_back(task);
+        let account = self.accounts.entry(user.clone()).or_default();
+        if account.tasks.len() >= TASKS {
+            self.stats.refuse(Refusal::Roster);
+            return self.fail(&user, task, Condition::ResourceConstraint);
+        }
+        account.tasks.push_back(task);
         self.ready.push_back(user);
     }
 
     /// Does the tasks of an account, up to one that waits for the world.
-    pub(super) fn work(&mut self, now: Now, user: &NodePart) {
+    pub(super) fn work(&mut self, user: &NodePart) {
         loop {
             let Some(account) = self.accounts.get_mut(user) else { return };
             if account.asked.is_some() {
@@ -120,7 +126,7 @@ impl Server {
                 let user = user.to_string();
                 return self.ask(Question::Roster { user });
             }
-            self.begin(now, user, task);
+            self.begin(user, task);
         }
         self.drop_if_idle(user);
     }
@@ -142,7 +148,7 @@ impl Server {
     }
 
     /// Makes the plan of a task and has its change kept; carries it out where there is none.
-    fn begin(&mut self, now: Now, user: &NodePart, mut task: Task) {
+    fn begin(&mut self, user: &NodePart, mut task: Task) {
         let plan = match &task.work {
             Work::Present => {
                 if let Some(id) = task.origin {
@@ -166,7 +172,7 @@ impl Server {
         }
         let name = user.to_string();
         let question = match &plan.kept {
-            None => return self.carry_out(now, user, task.origin, plan.effects),
+            None => return self.carry_out(user, task.origin, plan.effects),
             Some(Kept::Item(item)) => Question::SaveItem { user: name, item: (**item).clone() },
             Some(Kept::Removed(contact)) => {
                 Question::RemoveItem { user: name, contact: contact.clone() }
@@ -206,7 +212,7 @@ impl Server {
     }
 
     /// The world has answered the question of an account's first task.
-    pub(super) fn task_answered(&mut self, now: Now, user: &NodePart, answer: Answer) {
+    pub(super) fn task_answered(&mut self, user: &NodePart, answer: Answer) {
         let Some(account) = self.accounts.get_mut(user) else { return };
         account.asked = None;
         self.ready.push_back(user.clone());
@@ -222,36 +228,33 @@ impl Server {
                     Some(Kept::Removed(contact)) => roster.remove(&contact),
                     None => {}
                 }
-                self.carry_out(now, user, task.origin, plan.effects);
+                self.carry_out(user, task.origin, plan.effects);
             }
-            (Answer::Roster(None), ..) => self.fail(user, task, true),
+            (Answer::Roster(None), ..) => self.fail(user, task, Condition::ItemNotFound),
             _ => {
                 self.stats.refuse(Refusal::World);
-                self.fail(user, task, false);
+                self.fail(user, task, Condition::InternalServerError);
             }
         }
     }
 
-    /// A task cannot be done: there is no such account, or the world cannot say or keep.
-    fn fail(&mut self, user: &NodePart, task: Task, no_such_user: bool) {
-        if let Some(id) = task.origin {
-            match &task.work {
-                Work::Roster { iq } | Work::Change { iq, .. } => {
-                    self.bounce(id, iq, Condition::InternalServerError);
-                }
-                Work::Outbound { stanza, .. } => {
-                    self.bounce(id, stanza, Condition::InternalServerError);
-                }
-                // Without a roster there are still the user's own sessions.
-                Work::Present => self.present(user, id),
-                //= RFC 6121 §8.5.1: a request for an account that does not exist is
-                //= service-unavailable, as for one that does not tell
-                Work::Disco { iq } => self.bounce(id, iq, Condition::ServiceUnavailable),
-                //= RFC 6121 §8.5.1: presence for it is dropped
-                Work::Inbound { .. } => {
-                    if no_such_user {
-                        self.stats.refuse(Refusal::Undeliverable);
-                    }
+    /// A task cannot be done: there is no such account, the world cannot say or keep, or too much
+    /// waits.
+    fn fail(&mut self, user: &NodePart, task: Task, why: Condition) {
+        let Some(id) = task.origin else { return };
+        match &task.work {
+            Work::Roster { iq: stanza }
+            | Work::Change { iq: stanza, .. }
+            | Work::Outbound { stanza, .. } => self.answer_error(id, stanza, &why.into()),
+            // Without a roster there are still the user's own sessions.
+            Work::Present => self.present(user, id),
+            //= RFC 6121 §8.5.1: a request for an account that does not exist is
+            //= service-unavailable, as for one that does not tell
+            Work::Disco { iq } => self.bounce(id, iq, Condition::ServiceUnavailable),
+            //= RFC 6121 §8.5.1: presence for it is dropped
+            Work::Inbound { .. } => {
+                if why == Condition::ItemNotFound {
+                    self.stats.refuse(Refusal::Undeliverable);
                 }
             }
         }
@@ -265,7 +268,7 @@ impl Server {
         }
     }
 
-    fn carry_out(&mut self, now: Now, user: &NodePart, origin: Option<Id>, effects: Vec<Effect>) {
+    fn carry_out(&mut self, user: &NodePart, origin: Option<Id>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Push(item) => self.push_item(user, item),
@@ -295,7 +298,7 @@ impl Server {
                 Effect::Hide { of, to } => self.hide(&of, &to),
                 Effect::Pass { to, work } => {
                     if let Some(node) = self.local(&to).map(ToOwned::to_owned) {
-                        self.enqueue(now, node, origin, *work);
+                        self.enqueue(node, origin, *work);
                     }
                 }
             }
