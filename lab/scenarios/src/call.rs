@@ -385,7 +385,13 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
                 side.quality.push((now.mono, *stats));
                 side.stats = Some(stats);
             }
-            phone::Event::NoPath { explanation, .. } => side.explanation = Some(explanation),
+            phone::Event::NoPath { explanation, .. } => {
+                side.explanation = Some(explanation);
+                // Nobody will hear anything: their tables are those of the attempt.
+                if self.alice_nats.is_empty() && self.bob_nats.is_empty() {
+                    self.look_at_nats(world);
+                }
+            }
             phone::Event::Ended { reason, by, .. } => side.ended = Some((now.mono, reason, by)),
             _ => {}
         }
