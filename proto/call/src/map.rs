@@ -5,6 +5,9 @@
 pub mod jingle;
 pub mod sdp;
 
+#[cfg(test)]
+mod arbitrary;
+
 /// Something that was lost between a description and its rendering, either way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {

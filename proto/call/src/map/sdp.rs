@@ -82,6 +82,7 @@ impl Session {
             let theirs: Option<&Section> = self.read.as_ref().and_then(|r| r.media.get(index));
             text.media.push(render::content(index, content, theirs, &mut losses));
         }
+        losses.extend(lost_defaults(description, &text));
         if self.written.as_ref() != Some(&text) {
             self.version += 1;
             let connection = sdp::Connection::new(address);
@@ -91,6 +92,16 @@ impl Session {
         }
         (text.to_bytes(), losses)
     }
+}
+
+/// The contents whose default destinations a reader would take for others.
+fn lost_defaults(description: &Description, text: &SessionDescription) -> Vec<Loss> {
+    let (read, _) = read::description(text);
+    let pairs = description.contents.iter().zip(&read.contents).enumerate();
+    let lost = pairs.filter(|(_, (written, read))| {
+        !written.refused && written.transport.defaults != read.transport.defaults
+    });
+    lost.map(|(index, _)| Loss::Defaults(index)).collect()
 }
 
 /// The address that stands for the session: of the first content that has one.

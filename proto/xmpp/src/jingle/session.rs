@@ -138,6 +138,8 @@ pub struct Session {
     role: Creator,
     state: State,
     contents: Vec<Place>,
+    /// Contents that we removed: what crossed their removal may still speak of them.
+    removed: Vec<Place>,
     /// Candidates that the other side sent since its last transport.
     candidates: usize,
     /// Our content-modify that has no result yet.
@@ -201,6 +203,7 @@ impl Session {
             role,
             state: State::Pending,
             contents: contents.iter().map(Place::of).collect(),
+            removed: Vec::new(),
             candidates: 0,
             modifying: None,
             replacing: false,
@@ -291,14 +294,11 @@ impl Session {
             Action::ContentAdd => self.added(jingle),
             Action::ContentModify => self.modified(jingle),
             Action::ContentRemove => self.removed(jingle),
-            Action::DescriptionInfo => {
-                self.all_known(&jingle.contents)?;
-                Ok(vec![Event::Described(jingle.contents.clone())])
-            }
+            Action::DescriptionInfo => Ok(vec![Event::Described(self.known(jingle)?)]),
             Action::TransportInfo => {
-                self.all_known(&jingle.contents)?;
+                let contents = self.known(jingle)?;
                 self.count(&jingle.contents)?;
-                Ok(vec![Event::Transport(jingle.contents.clone())])
+                Ok(vec![Event::Transport(contents)])
             }
             Action::TransportReplace => self.transport_offered(jingle),
             Action::TransportAccept | Action::TransportReject => self.transport_answered(jingle),
@@ -309,11 +309,11 @@ impl Session {
         if self.role != Creator::Initiator || self.state != State::Pending {
             return Err(Refusal::OutOfOrder);
         }
-        self.all_known(&jingle.contents)?;
+        let contents = self.known(jingle)?;
         self.count(&jingle.contents)?;
         self.state = State::Active;
-        self.contents = jingle.contents.iter().map(Place::of).collect();
-        let (contents, groups) = (jingle.contents.clone(), jingle.groups.clone());
+        self.contents = contents.iter().map(Place::of).collect();
+        let groups = jingle.groups.clone();
         Ok(vec![Event::Accepted { contents, groups }])
     }
 
@@ -340,22 +340,22 @@ impl Session {
     }
 
     fn modified(&mut self, jingle: &Jingle) -> Result<Vec<Event>, Refusal> {
-        self.all_known(&jingle.contents)?;
-        if jingle.contents.iter().any(|content| content.senders.is_none()) {
+        let contents = self.known(jingle)?;
+        if contents.iter().any(|content| content.senders.is_none()) {
             return Err(Refusal::BadRequest);
         }
         //= XEP-0166 §7.2.16: of two steps that cross, the initiator's goes on.
         if self.modifying.is_some() && self.role == Creator::Initiator {
             return Err(Refusal::TieBreak);
         }
-        jingle.contents.iter().for_each(|content| self.set(&Place::of(content)));
-        Ok(vec![Event::Modified(jingle.contents.clone())])
+        contents.iter().for_each(|content| self.set(&Place::of(content)));
+        Ok(vec![Event::Modified(contents)])
     }
 
     fn removed(&mut self, jingle: &Jingle) -> Result<Vec<Event>, Refusal> {
-        self.all_known(&jingle.contents)?;
-        self.contents.retain(|place| !jingle.contents.iter().any(|content| place.is(content)));
-        let mut events = vec![Event::Removed(jingle.contents.clone())];
+        let contents = self.known(jingle)?;
+        self.contents.retain(|place| !contents.iter().any(|content| place.is(content)));
+        let mut events = vec![Event::Removed(contents)];
         //= XEP-0166 §7.2.5: a session without contents is ended.
         if self.contents.is_empty() {
             self.state = State::Ended;
@@ -368,7 +368,7 @@ impl Session {
     }
 
     fn transport_offered(&mut self, jingle: &Jingle) -> Result<Vec<Event>, Refusal> {
-        self.all_known(&jingle.contents)?;
+        let contents = self.known(jingle)?;
         if self.replacing && self.role == Creator::Initiator {
             return Err(Refusal::TieBreak);
         }
@@ -377,21 +377,21 @@ impl Session {
         }
         self.restart_count(&jingle.contents);
         self.offered = true;
-        Ok(vec![Event::TransportOffered(jingle.contents.clone())])
+        Ok(vec![Event::TransportOffered(contents)])
     }
 
     fn transport_answered(&mut self, jingle: &Jingle) -> Result<Vec<Event>, Refusal> {
         if !self.replacing {
             return Err(Refusal::OutOfOrder);
         }
-        self.all_known(&jingle.contents)?;
+        let contents = self.known(jingle)?;
         if jingle.action == Action::TransportReject {
             self.replacing = false;
             return Ok(vec![Event::TransportRejected(jingle.reason.clone().unwrap_or_default())]);
         }
         self.restart_count(&jingle.contents);
         self.replacing = false;
-        Ok(vec![Event::TransportAccepted(jingle.contents.clone())])
+        Ok(vec![Event::TransportAccepted(contents)])
     }
 
     /// What came of a step of ours: acknowledged, or refused.
@@ -489,7 +489,9 @@ impl Session {
         if !self.contents.iter().any(left) {
             return Err(Error::Content(Action::ContentRemove));
         }
-        self.contents.retain(left);
+        let (left, gone) = std::mem::take(&mut self.contents).into_iter().partition(left);
+        self.contents = left;
+        self.removed.extend::<Vec<Place>>(gone);
         Ok(Jingle { reason: Some(reason), ..remove })
     }
 
@@ -577,6 +579,20 @@ impl Session {
         }
         let known = contents.iter().all(|content| self.place(content).is_some());
         if known { Ok(()) } else { Err(Refusal::UnknownContent) }
+    }
+
+    /// The contents of a step of the other side's, but for those that we removed meanwhile.
+    fn known(&self, jingle: &Jingle) -> Result<Vec<Content>, Refusal> {
+        if jingle.contents.is_empty() || !all_differ(&jingle.contents) {
+            return Err(Refusal::BadRequest);
+        }
+        let gone = |content: &Content| self.removed.iter().any(|place| place.is(content));
+        let (known, unknown): (Vec<&Content>, Vec<_>) =
+            jingle.contents.iter().partition(|content| self.place(content).is_some());
+        if known.is_empty() || !unknown.into_iter().all(gone) {
+            return Err(Refusal::UnknownContent);
+        }
+        Ok(known.into_iter().cloned().collect())
     }
 
     /// Counts the candidates of a step.
