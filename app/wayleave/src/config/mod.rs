@@ -5,7 +5,7 @@ mod settings;
 mod source;
 mod values;
 
-pub use settings::{Config, DEFAULT, Digest, Tls};
+pub use settings::{Config, DEFAULT, Digest, Tls, XmppLimits};
 pub use source::Source;
 pub use values::{Listen, Network};
 

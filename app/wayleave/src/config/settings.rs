@@ -35,6 +35,8 @@ pub struct Config {
     pub drain: Span,
     /// SIP.
     pub sip: Sip,
+    /// XMPP.
+    pub xmpp: Xmpp,
     /// TURN.
     pub turn: Turn,
     /// The addresses that are relayed.
@@ -56,6 +58,7 @@ impl Default for Config {
             log: None,
             drain: Span::secs(30),
             sip: Sip::default(),
+            xmpp: Xmpp::default(),
             turn: Turn::default(),
             relay: Relay::default(),
             tls: Tls::default(),
@@ -101,6 +104,84 @@ pub enum Digest {
     /// SHA-512/256.
     #[serde(rename = "SHA-512-256")]
     Sha512Of256,
+}
+
+/// The keys of `[xmpp]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Xmpp {
+    /// The ports for TCP, where TLS begins with STARTTLS.
+    #[serde(deserialize_with = "form::list")]
+    pub ports: Vec<u16>,
+    /// The ports where TLS comes first.
+    #[serde(deserialize_with = "form::list")]
+    pub tls_ports: Vec<u16>,
+    /// How much who may do.
+    pub limits: XmppLimits,
+}
+
+impl Xmpp {
+    /// Whether there is any.
+    pub const fn is_served(&self) -> bool {
+        !self.ports.is_empty() || !self.tls_ports.is_empty()
+    }
+}
+
+impl Default for Xmpp {
+    fn default() -> Self {
+        use server::config::{XMPP_PORT, XMPPS_PORT};
+        let (ports, tls_ports) = (vec![XMPP_PORT], vec![XMPPS_PORT]);
+        Self { ports, tls_ports, limits: XmppLimits::default() }
+    }
+}
+
+/// The keys of `[xmpp.limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct XmppLimits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address that have not logged in.
+    pub logins: usize,
+    /// Sessions of one account.
+    pub sessions: usize,
+    /// Contacts in a roster.
+    pub contacts: usize,
+    /// Bytes of a stanza.
+    pub stanza_bytes: usize,
+    /// Stanzas a second from one client.
+    pub stanzas_per_second: u32,
+    /// Bytes a second from one client.
+    pub bytes_per_second: u32,
+    /// How long a client may be silent before it is asked whether it is there.
+    pub idle: Span,
+}
+
+impl Default for XmppLimits {
+    fn default() -> Self {
+        let xmpp::server::Limits {
+            connections,
+            unauthenticated_per_address: logins,
+            sessions_per_account: sessions,
+            contacts,
+            stanza_bytes,
+            stanzas_per_second,
+            bytes_per_second,
+            idle,
+            ..
+        } = xmpp::server::Limits::default();
+        let idle = Span(idle);
+        Self {
+            connections,
+            logins,
+            sessions,
+            contacts,
+            stanza_bytes,
+            stanzas_per_second,
+            bytes_per_second,
+            idle,
+        }
+    }
 }
 
 /// The keys of `[turn]`.

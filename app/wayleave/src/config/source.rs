@@ -226,6 +226,7 @@ mod tests {
             ("[turn.quotas]\nusers = 3\n", ":2: ", "users"),
             ("[relay]\nports = \"9-8\"\n", ":2: ", "9-8"),
             ("drain = \"soon\"\n", ":1: ", "soon"),
+            ("[xmpp.limits]\n\nstanza = 3\n", ":3: ", "stanza"),
         ] {
             let (_folder, source) = source(file, &[]);
             let failure = source.load().unwrap_err();
@@ -244,6 +245,7 @@ mod tests {
             ("[turn]\nalternate_server = \"foo\"", "turn.alternate_server: ", "127.0.0.1:9464"),
             ("[turn]\nallow_peers = \"10.0.0.0/8\"", "turn.allow_peers: ", "brackets"),
             ("[turn]\nports = 3478", "turn.ports: ", "brackets"),
+            ("[xmpp]\ntls_ports = 443", "xmpp.tls_ports: ", "brackets"),
             ("[external_address]\n\"10.0.0.5\" = \"x\"", "external_address", "203.0.113.7"),
             ("[external_address]\nx = \"10.0.0.5\"", "external_address", "203.0.113.7"),
             ("[relay]\naddresses = [\"eth0\"]", "relay.addresses: ", "192.0.2.1"),

@@ -12,7 +12,7 @@ use super::metrics::Snapshot;
 use super::pages::Watch;
 use super::report::Report;
 use super::shortage::Shortage;
-use super::{Args, identity, notify, relaying, sound};
+use super::{Args, identity, messaging, notify, relaying, sound};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::logging;
@@ -137,10 +137,11 @@ impl<C: Core> Control<C> {
         self.watch.drain();
         let verb = self.core.verb(|core, now| {
             core.get_mut().drain(now);
-            core.get().stats().turn.allocations
+            let stats = core.get().stats();
+            (stats.turn.allocations, stats.xmpp.connections)
         });
         match verb.await {
-            Ok(allocations) if allocations > 0 => {
+            Ok((allocations, connections)) if allocations + connections > 0 => {
                 let limit = self.config.drain.0;
                 self.report.draining(allocations, limit);
                 Next::Drain(Instant::now() + limit)
@@ -153,14 +154,16 @@ impl<C: Core> Control<C> {
     /// only a restart would bring.
     async fn reload(&mut self) -> Result<Vec<&'static str>, Failure> {
         let config = self.args.config()?;
-        let turn = relaying::turn_config(&config)?;
-        let identity = identity::read(&config.tls)?;
+        let (turn, xmpp) = (relaying::turn_config(&config)?, messaging::limits(&config));
+        // What needs a restart stays as it is, and so does the certificate of its domain.
+        let identity = Config { tls: config.tls.clone(), ..self.config.clone() };
+        let identity = identity::find(&identity)?;
         set_log(&config)?;
-        if let Some(identity) = identity {
-            self.certificates.replace(&identity).map_err(|error| identity::refused(&error))?;
+        if let Some(shown) = identity {
+            self.certificates.replace(&shown.identity).map_err(|e| identity::refused(&e))?;
         }
         self.core
-            .verb(move |core, _| core.get_mut().reload(turn))
+            .verb(move |core, _| core.get_mut().reload(turn, xmpp))
             .await
             .map_err(|stopped| Failure::new(Exit::Failed, "failed", stopped.to_string()))?;
         sound::doubts(&config).into_iter().for_each(|doubt| self.report.warn(doubt));
@@ -235,6 +238,8 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data", old.data != new.data),
         ("external_address", old.external_address != new.external_address),
         ("sip", old.sip != new.sip),
+        ("xmpp.ports", old.xmpp.ports != new.xmpp.ports),
+        ("xmpp.tls_ports", old.xmpp.tls_ports != new.xmpp.tls_ports),
         ("turn.ports", old.turn.ports != new.turn.ports),
         ("turn.tls_ports", old.turn.tls_ports != new.turn.tls_ports),
         ("relay", old.relay != new.relay),
@@ -267,6 +272,7 @@ mod tests {
         new.turn.quotas.user = 1;
         new.turn.allow_peers = vec!["10.0.0.0/8".parse().unwrap()];
         new.log = Some("info".to_owned());
+        new.xmpp.limits.sessions = 1;
         assert_eq!(fixed(&old, &new), [""; 0]);
         new.domain = "example.net".to_owned();
         new.relay.ports = "50000-50100".parse().unwrap();

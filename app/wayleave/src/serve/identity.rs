@@ -1,23 +1,56 @@
-//! `[tls]`: the certificate and its key, read from PEM.
+//! The certificate that the core shows: what `[tls]` names, or one of its own making.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runtime::Identity;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::Tls;
+use super::own_certificate;
+use crate::config::{Config, Tls};
 use crate::failure::Failure;
 
+/// The certificate that is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// It, and its key.
+    pub identity: Identity,
+    /// The file that it comes from.
+    pub path: PathBuf,
+    /// Whether the core made it: nobody vouches for it then, and clients have to be told.
+    pub own: bool,
+}
+
+impl Shown {
+    /// The SHA-256 of the certificate, as clients pin it.
+    pub fn fingerprint(&self) -> String {
+        let certificate = self.identity.chain.first().map_or(&[][..], Vec::as_slice);
+        crypto::to_hex(&crypto::sha256(&[certificate]))
+    }
+}
+
+/// Finds what is to be shown: what `[tls]` names, else, where there is XMPP, what the core made before
+/// or makes now. Nothing where nothing wants it.
+pub fn find(config: &Config) -> Result<Option<Shown>, Failure> {
+    match named(&config.tls)? {
+        None if config.xmpp.is_served() => {
+            let (path, identity) = own_certificate::keep(&config.data_folder()?, &config.domain)?;
+            Ok(Some(Shown { identity, path, own: true }))
+        }
+        named => Ok(named),
+    }
+}
+
 /// Reads what `[tls]` names; nothing when it names nothing.
-pub fn read(tls: &Tls) -> Result<Option<Identity>, Failure> {
+pub fn named(tls: &Tls) -> Result<Option<Shown>, Failure> {
     let (certificate, key) = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => (certificate, key),
         (None, None) => return Ok(None),
         (Some(_), None) => return Err(half("tls.key", "tls.certificate")),
         (None, Some(_)) => return Err(half("tls.certificate", "tls.key")),
     };
-    Ok(Some(Identity { chain: chain(certificate)?, key: private_key(key)? }))
+    let identity = Identity { chain: chain(certificate)?, key: private_key(key)? };
+    Ok(Some(Shown { identity, path: certificate.clone(), own: false }))
 }
 
 fn chain(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {

@@ -6,12 +6,17 @@ use machine::{Endpoint, Transport};
 use server::{Listener, Service};
 use sip::auth::Hash;
 
-use super::relaying;
+use super::{messaging, relaying};
 use crate::config::{Config, Digest, Listen};
 use crate::failure::Failure;
 
-/// The core's configuration; with `any_port` free ports stand in for the standard ones.
-pub fn core_config(config: &Config, any_port: bool) -> Result<server::Config, Failure> {
+/// The core's configuration; with `any_port` free ports stand in for the standard ones. `salt_secret`
+/// is the one that is kept.
+pub fn core_config(
+    config: &Config,
+    any_port: bool,
+    salt_secret: Option<[u8; 32]>,
+) -> Result<server::Config, Failure> {
     let hash = |digest: &Digest| match digest {
         Digest::Md5 => Hash::Md5,
         Digest::Sha256 => Hash::Sha256,
@@ -22,12 +27,14 @@ pub fn core_config(config: &Config, any_port: bool) -> Result<server::Config, Fa
         external: config.external_address.clone(),
         algorithms: config.sip.digests.iter().map(hash).collect(),
         turn: relaying::turn_config(config)?,
+        salt_secret,
+        xmpp: messaging::xmpp_config(config),
         ..server::Config::new(&config.domain, [])
     })
 }
 
 fn listeners(config: &Config, any_port: bool, ipv6: bool) -> Vec<Listener> {
-    use Service::{Sip, Turn};
+    use Service::{Sip, Turn, Xmpp};
     use Transport::{Tcp, Tls, Udp};
     let ports = |standard: &[u16]| match standard {
         [_, ..] if any_port => vec![0],
@@ -36,6 +43,7 @@ fn listeners(config: &Config, any_port: bool, ipv6: bool) -> Vec<Listener> {
     let turn = ports(&config.turn.ports);
     let certified = config.tls.certificate.is_some();
     let turns = if certified { ports(&config.turn.tls_ports) } else { Vec::new() };
+    let (xmpp, xmpps) = (ports(&config.xmpp.ports), ports(&config.xmpp.tls_ports));
     // On a machine without IPv6 `::` means nothing, and is no mistake: it is in the default.
     let means_something = |listen: &&Listen| ipv6 || listen.ip != Ipv6Addr::UNSPECIFIED;
     let mut listeners = Vec::new();
@@ -50,6 +58,8 @@ fn listeners(config: &Config, any_port: bool, ipv6: bool) -> Vec<Listener> {
             [Udp, Tcp].into_iter().for_each(|transport| add(Turn, transport, port));
         }
         turns.iter().for_each(|&port| add(Turn, Tls, port));
+        xmpp.iter().for_each(|&port| add(Xmpp, Tcp, port));
+        xmpps.iter().for_each(|&port| add(Xmpp, Tls, port));
     }
     listeners
 }
@@ -60,8 +70,6 @@ fn has_ipv6() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use server::Service;
-
     use super::listeners;
     use crate::config::Config;
 
@@ -72,7 +80,7 @@ mod tests {
 
     fn of(config: &Config, any_port: bool, ipv6: bool) -> Vec<String> {
         let text = |listener: server::Listener| {
-            let service = if listener.service == Service::Sip { "sip" } else { "turn" };
+            let service = format!("{:?}", listener.service).to_lowercase();
             let transport = format!("{:?}", listener.transport).to_lowercase();
             format!("{service} {transport} {}", listener.local)
         };
@@ -87,7 +95,9 @@ mod tests {
                 "sip udp 192.0.2.1:5060",
                 "sip tcp 192.0.2.1:5060",
                 "turn udp 192.0.2.1:3478",
-                "turn tcp 192.0.2.1:3478"
+                "turn tcp 192.0.2.1:3478",
+                "xmpp tcp 192.0.2.1:5222",
+                "xmpp tls 192.0.2.1:5223"
             ]
         );
         assert_eq!(
@@ -96,7 +106,9 @@ mod tests {
                 "sip udp 192.0.2.1:0",
                 "sip tcp 192.0.2.1:0",
                 "turn udp 192.0.2.1:0",
-                "turn tcp 192.0.2.1:0"
+                "turn tcp 192.0.2.1:0",
+                "xmpp tcp 192.0.2.1:0",
+                "xmpp tls 192.0.2.1:0"
             ]
         );
         assert_eq!(
@@ -110,6 +122,7 @@ mod tests {
         let mut config = Config { listen: vec!["192.0.2.1".parse().unwrap()], ..Config::default() };
         config.turn.ports = Vec::new();
         config.turn.tls_ports = vec![5349, 443];
+        (config.xmpp.ports, config.xmpp.tls_ports) = (Vec::new(), Vec::new());
         assert_eq!(of(&config, false, true).len(), 2);
         config.tls.certificate = Some("fullchain.pem".into());
         let tls = ["turn tls 192.0.2.1:5349", "turn tls 192.0.2.1:443"];
@@ -119,8 +132,8 @@ mod tests {
 
     #[test]
     fn without_ipv6_every_address_is_ipv4() {
-        assert_eq!(texts(&["0.0.0.0", "::"], false, false).len(), 4);
-        assert_eq!(texts(&["0.0.0.0", "::"], false, true).len(), 8);
-        assert_eq!(texts(&["::1"], false, false).len(), 4);
+        assert_eq!(texts(&["0.0.0.0", "::"], false, false).len(), 6);
+        assert_eq!(texts(&["0.0.0.0", "::"], false, true).len(), 12);
+        assert_eq!(texts(&["::1"], false, false).len(), 6);
     }
 }

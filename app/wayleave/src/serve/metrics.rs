@@ -10,6 +10,7 @@ use relay::{Cause, Counters, Tally};
 use server::Stats;
 use turn::server::Refusal;
 use udp::PlaneCounters;
+use xmpp::server::Refusal as XmppRefusal;
 
 use super::world::Queue;
 
@@ -75,6 +76,7 @@ impl Snapshot {
         families.extend(self.turn());
         families.extend(self.relay());
         families.extend(self.sip());
+        families.extend(self.xmpp());
         families.extend(self.inside());
         families
     }
@@ -165,15 +167,49 @@ impl Snapshot {
         ]
     }
 
+    fn xmpp(&self) -> Vec<Family> {
+        let xmpp = &self.stats.xmpp;
+        let refusals = XmppRefusal::ALL.iter().map(|&cause| (cause.name(), xmpp.refused(cause)));
+        let stanzas = [("in", xmpp.stanzas_in), ("out", xmpp.stanzas_out)];
+        vec![
+            gauge("xmpp_connections", "Connections of clients now", xmpp.connections),
+            gauge("xmpp_sessions", "Sessions now", xmpp.sessions),
+            counter("xmpp_sessions_started", "Sessions started", xmpp.sessions_started),
+            counters("xmpp_stanzas", "Stanzas", "direction", stanzas),
+            counters(
+                "xmpp_refusals",
+                "Connections, streams and stanzas refused",
+                "cause",
+                refusals,
+            ),
+            counter(
+                "xmpp_derivations",
+                "Keys that logins were checked with, made up ones of unknown users among them",
+                xmpp.derivations,
+            ),
+            counter(
+                "xmpp_pauses",
+                "Clients not read for a while, for they were too fast",
+                xmpp.pauses,
+            ),
+        ]
+    }
+
     fn inside(&self) -> Vec<Family> {
         let Self { stats, plane, queues, .. } = self;
-        let failures =
-            [("sip", stats.wrong_proofs), ("turn", stats.turn.refused(Refusal::Credentials))];
+        let failures = [
+            ("sip", stats.wrong_proofs),
+            ("turn", stats.turn.refused(Refusal::Credentials)),
+            ("xmpp", stats.xmpp.refused(XmppRefusal::Credentials)),
+        ];
         let bindings =
             [("sip", stats.stun_answered), ("turn", stats.turn.bindings + plane.bindings)];
         let waiting = queues.iter().map(|&(name, waiting, _)| (name, waiting));
-        let waiting =
-            waiting.chain([("sip_answers", stats.questions), ("turn_answers", stats.turn.waiting)]);
+        let waiting = waiting.chain([
+            ("sip_answers", stats.questions),
+            ("turn_answers", stats.turn.waiting),
+            ("xmpp_answers", stats.xmpp.waiting),
+        ]);
         let full = queues.iter().map(|&(name, _, full)| (name, full));
         let full = full.chain([("control", plane.control_dropped)]);
         vec![
@@ -263,6 +299,7 @@ mod tests {
         assert!(page.contains("wayleave_queue_length{queue=\"events\"} 3\n"), "{page}");
         assert!(page.contains("wayleave_turn_refusals_total{cause=\"quota\"} 0\n"), "{page}");
         assert!(page.contains("wayleave_turn_allocations 0\n"), "{page}");
+        assert!(page.contains("wayleave_xmpp_refusals_total{cause=\"flood\"} 0\n"), "{page}");
     }
 
     #[test]

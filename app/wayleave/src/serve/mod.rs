@@ -6,11 +6,14 @@ mod defaults;
 mod http;
 mod identity;
 mod listeners;
+mod messaging;
 mod metrics;
 mod notify;
+mod own_certificate;
 mod pages;
 mod relaying;
 mod report;
+mod rosters;
 mod shortage;
 mod sound;
 mod world;
@@ -38,6 +41,9 @@ use crate::config::{Config, Listen, Source};
 use crate::failure::{Exit, Failure};
 use crate::signal::{self, Signals};
 use crate::ui::Ui;
+
+/// The name in the store of what the salts of users that do not exist are made from.
+const SALT_SECRET: &str = "xmpp.salts";
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -94,11 +100,13 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     let inherited = Inherited::from_environment();
     let config = args.config()?;
     control::set_log(&config)?;
-    let certificates = Certificates::none();
-    if let Some(identity) = identity::read(&config.tls)? {
-        certificates.replace(&identity).map_err(|error| identity::refused(&error))?;
-    }
+    // The store makes the data folder, where a certificate may lie.
     let store = Store::open(&config.data_folder()?)?;
+    let certificates = Certificates::none();
+    let shown = identity::find(&config)?;
+    if let Some(shown) = &shown {
+        certificates.replace(&shown.identity).map_err(|error| identity::refused(&error))?;
+    }
     let entropy = match args.seed {
         Some(seed) => {
             ui.warn("with --seed nothing is secret: passwords can be guessed from what is sent");
@@ -106,8 +114,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
         }
         None => runtime::entropy().context("no randomness from the operating system")?,
     };
-    let core = Server::new(listeners::core_config(&config, args.ports.is_some())?, &entropy);
-    let mut report = Report::new(*ui, &config, &store);
+    let salt_secret = store.secret(SALT_SECRET)?.reveal().try_into().ok();
+    let settings = listeners::core_config(&config, args.ports.is_some(), salt_secret)?;
+    let core = Server::new(settings, &entropy);
+    let mut report = Report::new(*ui, &config, &store, shown.as_ref());
     sound::doubts(&config).into_iter().for_each(|doubt| report.warn(doubt));
     raise_descriptors(&mut report);
     let plane = start_plane(&config, &entropy)?;
@@ -126,9 +136,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
 pub fn check(config: &Config, ui: &Ui) -> Result<(), Failure> {
     sound::check(config)?;
     config.data_folder()?;
-    listeners::core_config(config, false)?;
-    if let Some(identity) = identity::read(&config.tls)? {
-        Certificates::new(&identity).map_err(|error| identity::refused(&error))?;
+    listeners::core_config(config, false, None)?;
+    if let Some(shown) = identity::named(&config.tls)? {
+        Certificates::new(&shown.identity).map_err(|error| identity::refused(&error))?;
     }
     control::set_log(config)?;
     sound::doubts(config).iter().for_each(|doubt| ui.warn(doubt));

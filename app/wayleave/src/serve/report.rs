@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use server::{Address, Event, Service};
 use store::Store;
 
+use super::identity::Shown;
 use crate::config::Config;
+use crate::events::transport_name;
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
@@ -22,7 +24,16 @@ pub struct Report {
     /// What it must do without.
     warnings: Vec<String>,
     http: Option<SocketAddr>,
+    certificate: Option<Certificate>,
     ready: bool,
+}
+
+/// The certificate that clients see.
+struct Certificate {
+    path: String,
+    fingerprint: String,
+    /// Whether nobody vouches for it.
+    own: bool,
 }
 
 /// What was in the store at the start.
@@ -33,12 +44,18 @@ struct Accounts {
 }
 
 impl Report {
-    pub fn new(ui: Ui, config: &Config, store: &Store) -> Self {
+    pub fn new(ui: Ui, config: &Config, store: &Store, shown: Option<&Shown>) -> Self {
         let domain = config.domain.to_lowercase();
         let all = store.accounts().unwrap_or_default();
         let count = all.iter().filter(|account| account.address.domain() == domain).count();
         let accounts = Accounts { path: store.path().display().to_string(), count };
-        Self { ui, domain, accounts, failure: None, warnings: Vec::new(), http: None, ready: false }
+        let certificate = shown.map(|shown| Certificate {
+            path: shown.path.display().to_string(),
+            fingerprint: shown.fingerprint(),
+            own: shown.own,
+        });
+        let (failure, warnings, http, ready) = (None, Vec::new(), None, false);
+        Self { ui, domain, accounts, failure, warnings, http, certificate, ready }
     }
 
     /// Tells an event; a failure when the core cannot serve.
@@ -66,6 +83,20 @@ impl Report {
                 );
             }
             Event::Relay(_) | Event::Allocated { .. } | Event::Released { .. } | Event::Drained => {
+            }
+            Event::SessionStarted { jid, remote, transport } => {
+                tracing::info!("a user has logged in over XMPP");
+                let (remote, transport) = (remote.to_string(), transport_name(transport));
+                self.ui.event(
+                    "session_started",
+                    json!({ "jid": jid, "remote": remote, "transport": transport }),
+                );
+            }
+            Event::SessionEnded { jid, remote, cause } => {
+                tracing::info!(?cause, "an XMPP session is over");
+                let (remote, cause) = (remote.to_string(), format!("{cause:?}").to_lowercase());
+                let fields = json!({ "jid": jid, "remote": remote, "cause": cause });
+                self.ui.event("session_ended", fields);
             }
             Event::Unregistered { address } => {
                 tracing::info!("a user is not registered any more");
@@ -131,10 +162,13 @@ impl Report {
         }
     }
 
-    /// Without one of SIP's listeners the core would only seem to serve; without one of TURN's, calls
-    /// that need no relay go on, and there is still STUN on SIP's port (RFC 5626 §3.5.2).
-    fn listen_failed(&mut self, address: &Address, cause: &str, remedy: String) {
+    /// Without one of SIP's or XMPP's listeners the core would only seem to serve; without one of
+    /// TURN's, calls that need no relay go on, and there is still STUN on SIP's port (RFC 5626 §3.5.2).
+    fn listen_failed(&mut self, address: &Address, cause: &str, mut remedy: String) {
         let message = format!("cannot listen on {}: {cause}", address.local);
+        if address.service == Service::Xmpp {
+            remedy += "; xmpp.ports = [] and xmpp.tls_ports = [] serve no XMPP";
+        }
         if address.service == Service::Turn {
             let instead = "nobody is relayed there, and STUN is answered on SIP's port alone";
             self.warnings.push(format!("{message}; {instead} ({remedy})"));
@@ -146,20 +180,27 @@ impl Report {
 
     fn ready(&mut self, addresses: &[Address]) {
         self.ready = true;
-        let Self { ui, domain, accounts, warnings, .. } = self;
+        let Self { ui, domain, accounts, warnings, certificate, .. } = self;
         warnings.drain(..).for_each(|warning| ui.warn(warning));
         let listed: Vec<_> = addresses.iter().flat_map(fields).collect();
         let http = self.http.map(|at| at.to_string());
-        ui.event("ready", json!({ "domain": domain, "addresses": listed, "http": http }));
+        let tls = certificate.as_ref().map(Certificate::fields);
+        ui.event(
+            "ready",
+            json!({ "domain": domain, "addresses": listed, "http": http, "tls": tls }),
+        );
         ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));
-        for service in [Service::Sip, Service::Turn] {
+        for service in [Service::Sip, Service::Turn, Service::Xmpp] {
             for address in addresses.iter().filter(|address| address.service == service) {
-                let (name, transport) = (service_name(service), transport_name(address));
+                let (name, transport) = (service_name(service), transport_name(address.transport));
                 ui.say(format!("  {name:<5}{transport}  {}", address.local));
             }
         }
         if let Some(at) = self.http {
             ui.say(format!("  HTTP tcp  {at} (/metrics, /healthz)"));
+        }
+        if let Some(certificate) = certificate {
+            certificate.words(domain).iter().for_each(|line| ui.say(line));
         }
         let path = &accounts.path;
         match accounts.count {
@@ -188,7 +229,7 @@ fn fields(address: &Address) -> Vec<Value> {
     let entry = |service: &str| {
         json!({
             "service": service,
-            "transport": transport_name(address),
+            "transport": transport_name(address.transport),
             "address": address.local.to_string(),
             "ip": address.local.ip(),
             "port": address.local.port(),
@@ -198,6 +239,7 @@ fn fields(address: &Address) -> Vec<Value> {
         (Service::Sip, _) => vec![entry("sip")],
         (Service::Turn, Transport::Udp) => vec![entry("stun"), entry("turn")],
         (Service::Turn, _) => vec![entry("turn")],
+        (Service::Xmpp, _) => vec![entry("xmpp")],
     }
 }
 
@@ -205,13 +247,27 @@ const fn service_name(service: Service) -> &'static str {
     match service {
         Service::Sip => "SIP",
         Service::Turn => "TURN",
+        Service::Xmpp => "XMPP",
     }
 }
 
-const fn transport_name(address: &Address) -> &'static str {
-    match address.transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-        Transport::Tls => "tls",
+impl Certificate {
+    fn fields(&self) -> Value {
+        let Self { path, fingerprint, own } = self;
+        json!({ "certificate": path, "sha256": fingerprint, "own": own })
+    }
+
+    /// For people: what to tell those who have to know it.
+    fn words(&self, domain: &str) -> Vec<String> {
+        let Self { path, fingerprint, own } = self;
+        if !own {
+            return vec![format!("  certificate sha256:{fingerprint}, of {path}")];
+        }
+        vec![
+            format!(
+                "  certificate of its own, in {path}; nobody vouches for it, so clients pin it:"
+            ),
+            format!("  {domain} sha256:{fingerprint}"),
+        ]
     }
 }

@@ -8,10 +8,14 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::failure::Failure;
 
+/// The least that a stanza may hold (RFC 6120 §13.12).
+const STANZA_BYTES_MIN: usize = 10_000;
+
 /// What makes a configuration one that cannot be served.
 pub fn check(config: &Config) -> Result<(), Failure> {
     lifetime(config)?;
     ports(config)?;
+    xmpp(config)?;
     relayed(config)
 }
 
@@ -30,10 +34,13 @@ fn lifetime(config: &Config) -> Result<(), Failure> {
 fn ports(config: &Config) -> Result<(), Failure> {
     let turn = &config.turn;
     let tls = config.tls.certificate.iter().flat_map(|_| &turn.tls_ports);
+    let xmpp = config.xmpp.ports.iter().chain(&config.xmpp.tls_ports).copied();
     for (key, mut ports) in [
         ("turn.ports", turn.ports.clone()),
         ("turn.tls_ports", turn.tls_ports.clone()),
-        ("turn.ports and turn.tls_ports", turn.ports.iter().chain(tls).copied().collect()),
+        ("turn.ports and turn.tls_ports", turn.ports.iter().chain(tls.clone()).copied().collect()),
+        ("xmpp.ports and xmpp.tls_ports", xmpp.clone().collect()),
+        ("[turn] and [xmpp]", turn.ports.iter().chain(tls.clone()).copied().chain(xmpp).collect()),
     ] {
         ports.sort_unstable();
         let twice = ports.array_windows().find(|[one, next]| one == next && *one != 0);
@@ -41,6 +48,37 @@ fn ports(config: &Config) -> Result<(), Failure> {
             return Err(Failure::configuration(format!("{key}: {port} stands there twice"))
                 .with_remedy("name each port once"));
         }
+    }
+    Ok(())
+}
+
+/// Limits that nobody could live with.
+fn xmpp(config: &Config) -> Result<(), Failure> {
+    let limits = &config.xmpp.limits;
+    let wrong = |key: &str, value: &dyn std::fmt::Display, what: &str| {
+        Err(Failure::configuration(format!("xmpp.limits.{key}: {value} is {what}"))
+            .with_remedy("`wayleave config default` shows what works"))
+    };
+    for (key, value) in [
+        ("connections", limits.connections),
+        ("logins", limits.logins),
+        ("sessions", limits.sessions),
+        ("stanzas_per_second", limits.stanzas_per_second as usize),
+        ("bytes_per_second", limits.bytes_per_second as usize),
+    ] {
+        if value == 0 {
+            return wrong(key, &value, "nothing at all: leave xmpp.ports empty to serve no XMPP");
+        }
+    }
+    //= RFC 6120 §13.12: stanzas of 10000 bytes are taken by every server.
+    if limits.stanza_bytes < STANZA_BYTES_MIN {
+        return wrong("stanza_bytes", &limits.stanza_bytes, "less than 10000");
+    }
+    if limits.contacts > store::defaults::ROSTER_MAX {
+        return wrong("contacts", &limits.contacts, "more than the store keeps: 10000");
+    }
+    if limits.idle.0 < Duration::from_secs(1) {
+        return wrong("idle", &limits.idle, "too short: write a second or more");
     }
     Ok(())
 }
@@ -88,6 +126,8 @@ fn own_ports(config: &Config) -> impl Iterator<Item = (&'static str, u16)> {
     sip.map(named("listen"))
         .chain(turn.ports.iter().copied().map(named("turn.ports")))
         .chain(tls.map(named("turn.tls_ports")))
+        .chain(config.xmpp.ports.iter().copied().map(named("xmpp.ports")))
+        .chain(config.xmpp.tls_ports.iter().copied().map(named("xmpp.tls_ports")))
         .chain(config.http.listen.iter().map(|at| ("http.listen", at.port())))
 }
 
@@ -122,6 +162,12 @@ mod tests {
                 "turn.ports and",
             ),
             ("relay.addresses = [\"198.51.100.1\"]", "relay.addresses"),
+            ("xmpp.tls_ports = [5222]", "xmpp.ports and"),
+            ("xmpp.ports = [3478]", "[turn] and [xmpp]"),
+            ("xmpp.limits.sessions = 0", "xmpp.limits.sessions"),
+            ("xmpp.limits.stanza_bytes = 9999", "xmpp.limits.stanza_bytes"),
+            ("xmpp.limits.contacts = 10001", "xmpp.limits.contacts"),
+            ("xmpp.limits.idle = \"1ms\"", "xmpp.limits.idle"),
         ] {
             let message = check(&config(text)).unwrap_err().message;
             assert!(message.starts_with(key), "{message}");
@@ -141,7 +187,7 @@ mod tests {
     fn what_is_hardly_meant() {
         assert_eq!(doubts(&Config::default()), [""; 0]);
         let ports = "relay.ports = \"3000-6000\"";
-        assert_eq!(doubts(&config(ports)).len(), 2, "SIP's and TURN's");
+        assert_eq!(doubts(&config(ports)).len(), 4, "SIP's, TURN's and XMPP's");
         assert_eq!(doubts(&config("turn.tls_ports = [443]")).len(), 1);
     }
 

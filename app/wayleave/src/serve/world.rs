@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use anyhow::Context as _;
+use crypto::scram::Hash;
 use crypto::to_hex;
 use machine::{Endpoint, Instant, Machine, Now, Redacted};
 use runtime::World;
-use server::{Answer, Event, Keys, Question, SavedAddress};
+use server::{Answer, Event, Keys, Question, SavedAddress, ScramKey, ScramKeys};
 use store::{Address, Binding, DigestAlgorithm, Store, UserForm};
 use tokio::sync::{mpsc, oneshot};
 use udp::Plane;
 
 use super::defaults::{EVENTS_MAX, QUESTIONS_MAX};
+use super::rosters;
 
 /// Questions that are answered together at most, what there is to keep in one transaction.
 const BATCH_MAX: usize = 256;
@@ -163,9 +165,14 @@ where
 /// What is answered when the store fails: nobody is let in, refused or promised anything.
 const fn refusal(question: &Question) -> Answer {
     match question {
-        Question::Credentials { .. } | Question::HashedCredentials { .. } => Answer::Failed,
+        Question::Credentials { .. }
+        | Question::HashedCredentials { .. }
+        | Question::ScramCredentials { .. }
+        | Question::Roster { .. } => Answer::Failed,
         Question::LoadBindings => Answer::Bindings(Vec::new()),
-        Question::SaveBindings(_) => Answer::Saved(false),
+        Question::SaveBindings(_)
+        | Question::SaveContact { .. }
+        | Question::RemoveContact { .. } => Answer::Saved(false),
     }
 }
 
@@ -174,31 +181,48 @@ fn answer_all(store: &Store, mut asked: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     while asked.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
         let (questions, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        for (answer, reply) in answers(store, questions).into_iter().zip(replies) {
+        for (answer, reply) in answers(store, &questions).into_iter().zip(replies) {
             // Who asked may have stopped.
             let _ = reply.send(answer);
         }
     }
 }
 
-/// The answers to `questions`, in their order. What is to be kept is kept first, all at once.
-fn answers(store: &Store, questions: Vec<Question>) -> Vec<Answer> {
-    let kept = checked(save(store, &questions)).is_some();
-    let answer = |question| {
-        let otherwise = refusal(&question);
+/// The answers to `questions`, in their order. What is to be kept is kept first, all at once, but never
+/// before a roster that was asked for is read.
+pub fn answers(store: &Store, questions: &[Question]) -> Vec<Answer> {
+    let mut answers = Vec::with_capacity(questions.len());
+    for run in rosters::runs(questions) {
+        answers.extend(answers_at_once(store, run));
+    }
+    answers
+}
+
+fn answers_at_once(store: &Store, questions: &[Question]) -> Vec<Answer> {
+    let kept = checked(save(store, questions)).is_some();
+    let mut contacts = checked(rosters::save(store, questions)).unwrap_or_default().into_iter();
+    let mut answer = |question: &Question| {
+        let otherwise = refusal(question);
         let answered = match question {
             Question::SaveBindings(_) => Ok(Answer::Saved(kept)),
+            Question::SaveContact { .. } | Question::RemoveContact { .. } => {
+                Ok(Answer::Saved(contacts.next().unwrap_or(false)))
+            }
+            Question::Roster { address } => rosters::load(store, address).map(Answer::Roster),
+            Question::ScramCredentials { address } => {
+                scram_credentials(store, address).map(Answer::ScramCredentials)
+            }
             Question::LoadBindings => load(store).map(Answer::Bindings),
             Question::Credentials { user, realm } => {
-                credentials(store, &user, &realm).map(Answer::Credentials)
+                credentials(store, user, realm).map(Answer::Credentials)
             }
             Question::HashedCredentials { hash, realm } => {
-                hidden_credentials(store, &hash, &realm).map(Answer::Credentials)
+                hidden_credentials(store, hash, realm).map(Answer::Credentials)
             }
         };
         checked(answered).unwrap_or(otherwise)
     };
-    questions.into_iter().map(answer).collect()
+    questions.iter().map(&mut answer).collect()
 }
 
 fn checked<T>(result: anyhow::Result<T>) -> Option<T> {
@@ -239,6 +263,27 @@ fn keys(store: &Store, address: &Address, form: UserForm) -> anyhow::Result<Opti
     Ok(Some(Keys { account: address.to_string(), md5, sha256, sha512_256 }))
 }
 
+/// What SCRAM checks the user of an address with. The address is in the form that the core gives it.
+fn scram_credentials(store: &Store, address: &str) -> anyhow::Result<Option<ScramKeys>> {
+    let Ok(parsed) = address.parse::<Address>() else { return Ok(None) };
+    if parsed.to_string() != address {
+        return Ok(None);
+    }
+    let mut kept = store.scram(&parsed)?;
+    let mut key = |wanted: Hash| {
+        let at = kept.iter().position(|(hash, _)| *hash == wanted)?;
+        let (_, keys) = kept.swap_remove(at);
+        Some(ScramKey {
+            salt: keys.salt,
+            iterations: keys.iterations,
+            stored_key: keys.stored_key.reveal().to_vec(),
+            server_key: keys.server_key.reveal().to_vec(),
+        })
+    };
+    let (Some(sha1), Some(sha256)) = (key(Hash::Sha1), key(Hash::Sha256)) else { return Ok(None) };
+    Ok(Some(ScramKeys { sha1, sha256 }))
+}
+
 fn load(store: &Store) -> anyhow::Result<Vec<SavedAddress>> {
     let mut addresses = Vec::new();
     for Binding { aor, state, .. } in store.bindings(runtime::now().unix_secs())? {
@@ -276,7 +321,7 @@ fn save(store: &Store, questions: &[Question]) -> anyhow::Result<()> {
 mod tests {
     use super::{
         Answer, Arc, Event, Future, HashMap, Keys, Owner, Question, SavedAddress, Store, World,
-        answers, credentials, hidden_credentials, mpsc,
+        answers, credentials, hidden_credentials, mpsc, scram_credentials,
     };
 
     #[test]
@@ -299,6 +344,19 @@ mod tests {
             ("a b", "example.org"),
         ] {
             assert_eq!(credentials(&store, user, realm).unwrap(), None, "{user}");
+        }
+    }
+
+    #[test]
+    fn scram_keys_of_an_address() {
+        let store = Store::in_memory().unwrap();
+        store.add(&"alice@example.org".parse().unwrap(), "secret").unwrap();
+        let keys = scram_credentials(&store, "alice@example.org").unwrap().unwrap();
+        assert_eq!(keys.sha1.salt, keys.sha256.salt);
+        assert_eq!((keys.sha1.stored_key.len(), keys.sha256.stored_key.len()), (20, 32));
+        assert_eq!(keys.sha256.iterations, store::defaults::SCRAM_ITERATIONS);
+        for address in ["Alice@example.org", "alice@example.net", "bob@example.org", "", "a b@c"] {
+            assert_eq!(scram_credentials(&store, address).unwrap(), None, "{address}");
         }
     }
 
@@ -341,9 +399,9 @@ mod tests {
         let saved = SavedAddress { address: "alice@example.org".to_owned(), bindings: Vec::new() };
         let credentials =
             Question::Credentials { user: "bob".to_owned(), realm: "example.org".to_owned() };
-        let questions = vec![Question::SaveBindings(saved), credentials, Question::LoadBindings];
+        let questions = [Question::SaveBindings(saved), credentials, Question::LoadBindings];
         assert_eq!(
-            answers(&store, questions),
+            answers(&store, &questions),
             [Answer::Saved(true), Answer::Credentials(None), Answer::Bindings(Vec::new())]
         );
     }
