@@ -71,6 +71,13 @@ pub(super) struct Caps {
 }
 
 impl Caps {
+    /// One hash is known from the start: our own, which others like us have too.
+    pub(super) fn knowing(ver: Ver, info: Info) -> Self {
+        let mut caps = Self::default();
+        caps.keep(ver, info);
+        caps
+    }
+
     /// What answers to a hash.
     pub(super) fn known(&self, ver: &Ver) -> Option<&Info> {
         self.known.get(ver).map(|(info, _)| info)

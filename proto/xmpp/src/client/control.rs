@@ -12,7 +12,7 @@ use machine::{
 
 use super::backoff::Backoff;
 use super::config::Config;
-use super::defaults::{CONNECT, LOOKUP, STOP};
+use super::defaults::{CONNECT, LOOKUP, PING, STOP};
 use super::event::{Error, Event, Online, SendError};
 use super::link::{Link, Phase};
 use super::locate::{Locator, Lookup, Target};
@@ -486,21 +486,17 @@ impl Client {
             Timer::Keepalive => self.keep_alive(now),
             Timer::Request(id) => {
                 let silent = self.in_session(now, |session, context| session.expired(context, &id));
-                if silent && !self.heard_within(now, super::defaults::PING) {
+                if silent && now.mono.saturating_since(self.heard) > PING {
                     self.link_failed(now, Error::Silent, true);
                 }
             }
         }
     }
 
-    fn heard_within(&self, now: Now, time: Duration) -> bool {
-        now.mono.saturating_since(self.heard) < time
-    }
-
     /// Asks the server whether it is there, where it was silent; looks again in any case.
     fn keep_alive(&mut self, now: Now) {
         let period = self.config.keepalive;
-        let next = if self.heard_within(now, period) {
+        let next = if now.mono.saturating_since(self.heard) < period {
             self.heard + period
         } else {
             self.in_session(now, |session, context| session.ping(context));

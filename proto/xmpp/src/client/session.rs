@@ -67,14 +67,15 @@ impl Session {
         features.dedup();
         let identities = vec![config.identity.clone()];
         let info = Info { identities, features, forms: Vec::new() };
+        let ver = Ver::of(&info, &config.caps_node);
         Self {
             me: None,
             roster: Roster::default(),
             resources: Resources::default(),
-            caps: Caps::default(),
+            caps: ver.clone().map(|ver| Caps::knowing(ver, info.clone())).unwrap_or_default(),
             requests: Requests::default(),
             sent: VecDeque::new(),
-            ver: Ver::of(&info, &config.caps_node),
+            ver,
             info,
             present: false,
             ready: false,

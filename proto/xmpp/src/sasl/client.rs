@@ -232,3 +232,41 @@ impl Final {
 pub(super) fn xor(a: &[u8], b: &[u8]) -> Vec<u8> {
     a.iter().zip(b).map(|(a, b)| a ^ b).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crypto::Secret;
+    use crypto::scram::Hash;
+
+    use super::{ClientFirst, First};
+
+    /// RFC 5802 §5 and RFC 7677 §3, with the clients' nonces.
+    #[test]
+    fn published_exchanges() {
+        let cases = [
+            (
+                Hash::Sha1,
+                "fyko+d2lbbFgONRv9qkxdawL",
+                "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+                "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+                "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+            ),
+            (
+                Hash::Sha256,
+                "rOprNGfwEbeRWgbNEkqO",
+                "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+                "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                 p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+                "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+            ),
+        ];
+        for (hash, nonce, challenge, response, success) in cases {
+            let sent = ClientFirst::parse(format!("n,,n=user,r={nonce}").as_bytes()).unwrap();
+            let (password, binding) = (Secret::new("pencil"), b"n,,".to_vec());
+            let first = First { hash, password, binding, sent };
+            let (last, said) = first.challenge(challenge.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(said).unwrap(), response);
+            assert_eq!(last.verify(success.as_bytes()), Ok(()));
+        }
+    }
+}

@@ -275,3 +275,51 @@ impl Final {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crypto::scram::Hash;
+
+    use super::{Error, Final, ScramKeys};
+
+    /// RFC 5802 §5 and RFC 7677 §3, with the servers' nonces and salts.
+    #[test]
+    fn published_exchanges() {
+        let cases = [
+            (
+                Hash::Sha1,
+                "4125c247e43ab1e93c6dff76",
+                "n=user,r=fyko+d2lbbFgONRv9qkxdawL,\
+                 r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+                "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+                "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+            ),
+            (
+                Hash::Sha256,
+                "5b6d99689d12358eeca04b141236fa81",
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                 s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+                "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                 p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+                "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+            ),
+        ];
+        for (hash, salt, signed, response, success) in cases {
+            let salt = crypto::from_hex(salt).unwrap();
+            let keys = ScramKeys::derive("pencil", &salt, 4096).unwrap().of(hash).clone();
+            let nonce = response.split([',', '=']).nth(3).unwrap().to_owned();
+            let last = |known| Final {
+                hash,
+                binding: b"n,,".to_vec(),
+                nonce: nonce.clone(),
+                keys: keys.clone(),
+                known,
+                signed: signed.to_owned(),
+            };
+            assert_eq!(last(true).verify(response.as_bytes()).as_deref(), Ok(success.as_bytes()));
+            assert_eq!(last(false).verify(response.as_bytes()), Err(Error::NotAuthorized));
+            let wrong = response.replace(",p=", ",p=AAAA");
+            assert_eq!(last(true).verify(wrong.as_bytes()), Err(Error::NotAuthorized));
+        }
+    }
+}
