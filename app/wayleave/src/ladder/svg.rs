@@ -28,8 +28,8 @@ const HEAD: usize = 34;
 const EDGE: usize = 24;
 /// Between two ladders of one picture.
 const GAP: usize = 40;
-/// Pixels of a letter of a label, on average.
-const LETTER: usize = 6;
+/// Pixels of a letter of a label, on average of a wide font.
+const LETTER: usize = 7;
 
 /// How wide a ladder is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Sheet {
     /// For two side by side.
     pub const HALF: Self = Self { margin: 76, step: 220 };
     /// For a telephone.
-    pub const NARROW: Self = Self { margin: 64, step: 114 };
+    pub const NARROW: Self = Self { margin: 54, step: 134 };
 
     const fn width(self, columns: usize) -> usize {
         self.margin + columns.saturating_sub(1) * self.step + EDGE
@@ -171,7 +171,7 @@ fn drawing(
 
 /// Seconds since the origin, which rows may precede.
 fn time(at: Duration, origin: Duration) -> String {
-    format!("{:.3}", at.as_secs_f64() - origin.as_secs_f64())
+    format!("{:.3}", at.as_secs_f64() - origin.as_secs_f64()).replace('-', "−")
 }
 
 pub fn capital(name: &str) -> String {
@@ -218,7 +218,10 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
         }
         Row::Note { text, .. } => html! {
             line class="note" x1=(sheet.margin) x2=(sheet.x(columns.saturating_sub(1))) y1=(y) y2=(y) {}
-            text class="said" x=(sheet.margin + 10) y=(y + 4) { (text) }
+            text class="said" x=(sheet.margin + 10) y=(y + 4) {
+                (cut(text, sheet.x(columns.saturating_sub(1)) + EDGE - sheet.margin - 10))
+                title { (text) }
+            }
         },
     }
 }
@@ -327,6 +330,6 @@ mod tests {
     #[test]
     fn labels_end_where_the_room_does() {
         assert_eq!(cut("INVITE", 100), "INVITE");
-        assert_eq!(cut("session-initiate", 60), "session-i…");
+        assert_eq!(cut("session-initiate", 70), "session-i…");
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod command_line;
 mod demo;
 mod endings;
+mod page;
 mod pcap;
 mod pins;
 mod program;

@@ -32,7 +32,7 @@ fn side(side: &Side, who: Who) -> Markup {
     let rtcp = pairs.iter().filter(|pair| pair.component != 1).count();
     html! {
         div.card {
-            h4 { (name(who)) }
+            h3.sub { (name(who)) }
             (offered(who, &candidates))
             @let pairs: Vec<&PairReport> = pairs.iter().filter(|pair| pair.component == 1).collect();
             @if pairs.is_empty() {
@@ -47,7 +47,7 @@ fn side(side: &Side, who: Who) -> Markup {
 
 fn offered(who: Who, candidates: &[Candidate]) -> Markup {
     html! {
-        table.rows {
+        table.rows.compact {
             caption { "Candidates of " (super::capital(who.name())) }
             thead { tr { th scope="col" { "Address" } th scope="col" { "What it is" } th scope="col" { "For" } } }
             tbody {
@@ -79,7 +79,7 @@ fn tried(who: Who, pairs: &[&PairReport]) -> Markup {
             tbody {
                 @for pair in pairs {
                     tr class=(class(&pair.fate)) {
-                        th.number scope="row" { span.hidden { "Pair " } (pair.id) }
+                        th.number scope="row" { span.name-of-row { "Pair " } (pair.id) }
                         td data-name="From, to" {
                             span.way-of { code { (pair.local.endpoint) } code { "→ " (pair.remote.endpoint) } }
                         }

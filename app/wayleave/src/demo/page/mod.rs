@@ -197,7 +197,7 @@ fn tiles(call: &Call) -> Markup {
         ("Checks of ICE", checks.to_string(), "sent by both"),
         (
             "Packets lost",
-            if received == 0 { "all".to_owned() } else { lost.to_string() },
+            if received == 0 { "–".to_owned() } else { lost.to_string() },
             "in both directions",
         ),
         (
@@ -276,3 +276,6 @@ const fn kind_words(kind: phone::CandidateKind) -> &'static str {
         phone::CandidateKind::Relayed => "address on a relay",
     }
 }
+
+#[cfg(test)]
+mod tests;

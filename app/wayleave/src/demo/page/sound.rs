@@ -35,7 +35,7 @@ fn voice(call: &Call, speaker: Who, listener: Who, said: &[i16]) -> Markup {
     );
     html! {
         figure.card.voice {
-            figcaption { h4 { (title) } }
+            figcaption { h3.sub { (title) } }
             (waves(speaker, said, heard, &words))
             @match audio::wav::encode(heard) {
                 Ok(wav) if loud(heard) => {
