@@ -7,6 +7,7 @@
 
 pub mod call_sdp;
 pub mod ice_agent;
+pub mod jingle;
 pub mod phone;
 pub mod rtp_session;
 pub mod sdp_description;
@@ -15,5 +16,6 @@ pub mod sip_message;
 pub mod sip_stream;
 pub mod stun_message;
 pub mod turn;
+pub mod xmpp_stream;
 
 mod ops;

@@ -61,6 +61,7 @@ macro_rules! targets {
 targets! {
     call_sdp,
     ice_agent,
+    jingle,
     phone,
     rtp_session,
     sdp_description,
@@ -69,6 +70,7 @@ targets! {
     sip_stream,
     stun_message,
     turn,
+    xmpp_stream,
 }
 
 #[test]

@@ -54,10 +54,10 @@ impl Stanza {
     ///
     /// # Errors
     /// [`Malformed`], with the error that is owed.
-    pub fn parse(element: Element) -> Result<Self, Malformed> {
+    pub fn parse(element: Element) -> Result<Self, Box<Malformed>> {
         match Self::header(&element) {
             Ok((kind, from, to)) => Ok(Self { kind, from, to, element }),
-            Err(error) => Err(Malformed { element, error }),
+            Err(error) => Err(Box::new(Malformed { element, error })),
         }
     }
 

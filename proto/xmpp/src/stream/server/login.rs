@@ -14,9 +14,9 @@ pub(super) enum Exchange {
     /// There was no initial response; it is asked for with an empty challenge.
     Empty(Mechanism),
     /// The owner is asked for the keys of the user.
-    Asked(Attempt),
+    Asked(Box<Attempt>),
     /// A challenge is out.
-    Challenged(Attempt),
+    Challenged(Box<Attempt>),
 }
 
 /// Whose attempt it is.
@@ -68,7 +68,7 @@ impl Stream {
         let own = BareJid::from_parts(Some(&user), &self.config.domain);
         match login.authzid().map(BareJid::new) {
             Some(wish) if wish.as_ref() != Ok(&own) => Err(Failed("invalid-authzid")),
-            _ => Ok(Exchange::Asked(Attempt { mechanism, login, user })),
+            _ => Ok(Exchange::Asked(Box::new(Attempt { mechanism, login, user }))),
         }
     }
 
@@ -100,7 +100,11 @@ impl Stream {
     }
 
     /// The keys that were asked for.
-    pub(super) fn keys_came(&mut self, mut attempt: Attempt, keys: Result<Option<ScramKeys>, ()>) {
+    pub(super) fn keys_came(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        keys: Result<Option<ScramKeys>, ()>,
+    ) {
         self.state = State::Offered;
         let Ok(keys) = keys else {
             return self.step(Err(Failed("temporary-auth-failure")));
@@ -114,7 +118,7 @@ impl Stream {
         }
     }
 
-    fn reply(&mut self, attempt: Attempt, reply: Reply) {
+    fn reply(&mut self, attempt: Box<Attempt>, reply: Reply) {
         match reply {
             Reply::Challenge(bytes) => {
                 self.write(bytes_of(&sasl_element("challenge", &bytes)));
@@ -122,7 +126,7 @@ impl Stream {
             }
             Reply::Success(bytes) => {
                 self.write(bytes_of(&sasl_element("success", &bytes)));
-                let Attempt { mechanism, user, .. } = attempt;
+                let Attempt { mechanism, user, .. } = *attempt;
                 let user = BareJid::from_parts(Some(&user), &self.config.domain);
                 self.actions.push_back(Action::Authenticated {
                     user: user.clone(),
@@ -140,8 +144,9 @@ impl Stream {
         match next {
             Ok(exchange) => {
                 match &exchange {
-                    Exchange::Asked(Attempt { user, .. }) => {
-                        self.actions.push_back(Action::AskCredentials { user: user.clone() });
+                    Exchange::Asked(attempt) => {
+                        let user = attempt.user.clone();
+                        self.actions.push_back(Action::AskCredentials { user });
                     }
                     _ => self.write(bytes_of(&sasl_element("challenge", b""))),
                 }

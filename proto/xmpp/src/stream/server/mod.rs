@@ -149,7 +149,6 @@ impl Stream {
 
     /// Answers [`Action::AskCredentials`]: the keys; `Ok(None)` if there is no such user; `Err` if
     /// nobody can tell now, which the client learns as `temporary-auth-failure`.
-    #[expect(clippy::result_unit_err, reason = "there is nothing to tell")]
     pub fn credentials(&mut self, now: Now, keys: Result<Option<ScramKeys>, ()>) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Sasl(Exchange::Asked(attempt)) => self.keys_came(attempt, keys),
@@ -214,6 +213,13 @@ impl Stream {
     #[must_use]
     pub const fn is_secured(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Bytes that came and are kept: those that wait to be read, and those of a child of the stream
+    /// that is not complete.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.parser.waiting() + self.parser.partial()
     }
 
     /// Password-based key derivations so far.
