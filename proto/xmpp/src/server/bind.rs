@@ -51,6 +51,7 @@ impl Server {
             directed: std::collections::BTreeSet::new(),
         };
         self.accounts.entry(node).or_default().sessions.insert(resource, session);
+        self.no_stranger(id);
         self.sessions += 1;
         self.stats.sessions_started += 1;
         self.watch(now, id);

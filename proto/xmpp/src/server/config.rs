@@ -42,7 +42,7 @@ pub struct Config {
 pub struct Limits {
     /// Connections in all: [`Connections`](super::Refusal::Connections).
     pub connections: usize,
-    /// Connections from one address (one /64 with IPv6) that have not authenticated:
+    /// Connections from one address (one /64 with IPv6) that have not logged in and bound a resource:
     /// [`Connections`](super::Refusal::Connections).
     pub unauthenticated_per_address: usize,
     /// Failed attempts to authenticate on one stream; then it is closed:

@@ -201,7 +201,9 @@ impl Server {
                 }
             }
             Action::AskCredentials { user } => self.ask_credentials(now, id, user),
-            Action::Authenticated { .. } => self.authenticated(id),
+            // It is a stranger until it is bound: an account has so many sessions, and no bound on
+            // connections that are none.
+            Action::Authenticated { .. } => {}
             Action::AskBind { user, resource } => self.bind(now, id, &user, resource),
             Action::Stanza(stanza) => self.route(id, stanza),
             Action::Refused(refusal) => self.refused(now, id, refusal.into()),

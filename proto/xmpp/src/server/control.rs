@@ -57,7 +57,7 @@ pub struct Server {
     pub(super) conns: BTreeMap<Id, Conn>,
     /// How many connections were accepted.
     pub(super) accepted: u64,
-    /// Connections that have not authenticated, by holder of their address.
+    /// Connections that have not bound a resource, by holder of their address.
     pub(super) strangers: BTreeMap<IpAddr, usize>,
     pub(super) attempts: Attempts,
 

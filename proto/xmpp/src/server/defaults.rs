@@ -7,7 +7,7 @@ use std::time::Duration;
 /// kilobytes at worst.
 pub const CONNECTIONS: usize = 20_000;
 
-/// Connections from one address (one /64 with IPv6) that have not authenticated. A household behind
+/// Connections from one address (one /64 with IPv6) that have not bound a resource. A household behind
 /// one address logs in a few clients at a time; a flood does more.
 pub const UNAUTHENTICATED_PER_ADDRESS: usize = 32;
 

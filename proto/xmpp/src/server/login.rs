@@ -45,11 +45,6 @@ impl Server {
         self.drive(now, id);
     }
 
-    /// A client has shown its password.
-    pub(super) fn authenticated(&mut self, id: Id) {
-        self.no_stranger(id);
-    }
-
     /// A stream has refused something.
     pub(super) fn refused(&mut self, now: Now, id: Id, refusal: Refusal) {
         self.stats.refuse(refusal);

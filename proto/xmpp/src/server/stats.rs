@@ -23,7 +23,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// A connection was closed: too many, in all or unauthenticated ones from its address.
+    /// A connection was closed: too many, in all or of those from its address that are not logged in.
     Connections = "connections";
     /// A connection was closed: it took too long to log in.
     Timeout = "timeout";

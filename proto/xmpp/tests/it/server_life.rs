@@ -68,6 +68,9 @@ fn strangers_of_an_address_have_so_many_connections() {
     // Others are served, and who has logged in or gone counts no longer.
     rig.login("bob", "laptop");
     rig.log_in(one, "alice");
+    let four = rig.accept(true, from(4, 2), ROOM);
+    assert!(rig.closed.contains(&four), "it has authenticated, but is not bound");
+    rig.bind(one, "phone");
     let four = rig.accept(true, from(4, 1), ROOM);
     assert!(!rig.closed.contains(&four));
     rig.hang_up(two);
