@@ -1,17 +1,21 @@
 //! `wayleave demo`: the whole story on one machine, in virtual time.
 //!
-//! Two phones behind NATs of the user's choice, a core, a real call with real speech between them;
-//! and what the same call does without ICE.
+//! Two phones behind NATs of the user's choice, a core, a real call with real speech between them,
+//! over SIP, over XMPP, or over each in turn; and what the same call does without ICE.
 //!
 //! | module | what |
 //! |---|---|
 //! | `view` | what a terminal shows while it happens |
+//! | `outcome` | what was simulated, and what came of it |
 //! | `why` | why a relay was needed, and what would have spared it |
 //! | `summary` | what came of it: path, quality, NAT tables, the call without ICE |
 //! | `report` | the same for programs: `report.json` |
+//! | `page` | the same as a page to look at: `report.html` |
 //! | `files` | what `--out` holds afterwards |
 
 mod files;
+mod outcome;
+mod page;
 mod report;
 mod summary;
 mod view;
@@ -23,11 +27,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use phone::IceMode;
-use scenarios::{Access, Report, Spec, What, Who, run as simulate};
+use scenarios::{Access, Spec, Told, Via, What, Who, run as simulate};
 use serde_json::{Value, json};
 
+use self::outcome::{Call, Outcome};
 use crate::events;
-use crate::explain::{self, Verdict};
 use crate::failure::{Exit, Failure};
 use crate::phone::args::unusable;
 use crate::ui::{self, Ui};
@@ -45,9 +49,9 @@ pub struct Args {
     /// What Bob is behind
     #[arg(long, value_name = "NAT", default_value = "port-restricted")]
     bob: Access,
-    /// Over what they call: sip (xmpp comes with a later version)
-    #[arg(long, default_value = "sip")]
-    via: String,
+    /// Over what they call: sip, xmpp, or sip,xmpp for both, side by side
+    #[arg(long, value_name = "PROTOCOL", default_value = "sip")]
+    via: Vias,
     /// Without a relay (TURN)
     #[arg(long)]
     no_turn: bool,
@@ -66,6 +70,26 @@ pub struct Args {
     /// All chance comes from this number
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+}
+
+/// Over what they call: each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Vias(Vec<Via>);
+
+impl std::str::FromStr for Vias {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut vias = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let via = [Via::Sip, Via::Xmpp].into_iter().find(|via| via.name() == name);
+            let via = via.ok_or_else(|| format!("{name} is neither sip nor xmpp"))?;
+            if vias.contains(&via) {
+                return Err(format!("{name} stands there twice"));
+            }
+            vias.push(via);
+        }
+        Ok(Self(vias))
+    }
 }
 
 /// Percent of packets lost, from Alice and from Bob.
@@ -87,54 +111,31 @@ impl std::str::FromStr for Loss {
     }
 }
 
-/// Runs the call, with ICE and without, and tells what came of it.
+/// Runs the call over each signalling, with ICE and without, and tells what came of it.
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
-    if args.via != "sip" {
-        return Err(Failure::usage(format!("--via {} is not built yet: sip is", args.via)));
-    }
     let spec = spec(&args)?;
     let mut view = view::View::new(ui, ui::is_terminal() && !ui.is_json());
-    view.topology(&spec);
-    let report = simulate(&spec, |told| {
-        tell(ui, told.who, told.now.mono.as_millis(), &told.what);
-        view.happened(told);
-    });
-    view.end();
-    let without = Spec { ice: IceMode::Off, capture: false, ..spec.clone() };
-    let without = simulate(&without, |_| {});
-    let at_ms = report.world.now().mono.as_millis();
-    let outcome = Outcome { spec: &spec, call: &report, without: &without };
-    summary::show(ui, at_ms, &outcome);
-    let files = files::write(&args.out, &outcome)?;
-    summary::files(ui, at_ms, &files);
-    if report.connected() { Ok(()) } else { Err(no_path(&outcome)) }
-}
-
-/// What was simulated, and what came of it.
-struct Outcome<'a> {
-    spec: &'a Spec,
-    call: &'a Report,
-    /// The same call without ICE.
-    without: &'a Report,
-}
-
-impl Outcome<'_> {
-    /// Why one side has the path that it has, or none: by what its ICE saw, and by what both sides
-    /// are known to be behind.
-    fn verdict(&self, who: Who) -> Option<Verdict> {
-        let side = self.call.side(who);
-        let explanation = side.explanation.as_ref()?;
-        let mut verdict = explain::verdict(explanation, side.path.as_ref());
-        let relayed = side.path.as_ref().is_none_or(|path| path.relayed);
-        if let Some(why) = why::why(&self.spec.alice, &self.spec.bob).filter(|_| relayed) {
-            verdict.causes = [why.causes, explain::attempts(explanation)].concat();
-            verdict.remedies = why.remedies;
-            if side.path.is_none() && !self.spec.turn {
-                verdict.remedies.insert(0, "a relay (TURN)".to_owned());
-            }
+    view.topology(&spec, &args.via.0);
+    let several = args.via.0.len() > 1;
+    let calls = args.via.0.iter().map(|&via| {
+        if several {
+            view.over(via);
         }
-        Some(verdict)
-    }
+        let spec = Spec { via, ..spec.clone() };
+        let report = simulate(&spec, |told| {
+            tell(ui, via, told);
+            view.happened(told);
+        });
+        view.end();
+        let without = Spec { ice: IceMode::Off, capture: false, ..spec.clone() };
+        let without = simulate(&without, |_| {});
+        Call::new(spec, report, without)
+    });
+    let outcome = Outcome { calls: calls.collect() };
+    summary::show(ui, &outcome);
+    let files = files::write(&args.out, &outcome)?;
+    summary::files(ui, &outcome, &files);
+    outcome.failed().map_or(Ok(()), |call| Err(no_path(call)))
 }
 
 fn spec(args: &Args) -> Result<Spec, Failure> {
@@ -163,23 +164,24 @@ fn spec(args: &Args) -> Result<Spec, Failure> {
 }
 
 /// Tells programs what happened, with the name of whom it happened to.
-fn tell(ui: &Ui, who: Who, at_ms: u64, what: &What<'_>) {
-    let What::Phone(event) = what else { return };
+fn tell(ui: &Ui, via: Via, told: &Told<'_>) {
+    let What::Phone(event) = told.what else { return };
     if let Some((name, mut fields)) = events::fields(event) {
         if let Value::Object(fields) = &mut fields {
-            fields.insert("who".to_owned(), json!(who.name()));
+            fields.insert("who".to_owned(), json!(told.who.name()));
+            fields.insert("via".to_owned(), json!(via.name()));
         }
-        ui.event_at(at_ms, name, fields);
+        ui.event_at(told.now.mono.as_millis(), name, fields);
     }
 }
 
-fn no_path(outcome: &Outcome<'_>) -> Failure {
-    let mut message = match outcome.call.alice.answered {
+fn no_path(call: &Call) -> Failure {
+    let mut message = match call.report.alice.answered {
         Some(_) => "the call was answered, and no media path was found".to_owned(),
         None => "the call did not come about: signalling did not get through".to_owned(),
     };
     let mut remedies = Vec::new();
-    if let Some(verdict) = outcome.verdict(Who::Alice) {
+    if let Some(verdict) = call.verdict(Who::Alice) {
         message = format!("{}\n  {}", verdict.verdict, verdict.causes.join("\n  "));
         remedies = verdict.remedies;
     }
@@ -189,7 +191,16 @@ fn no_path(outcome: &Outcome<'_>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Loss;
+    use scenarios::Via;
+
+    use super::{Loss, Vias};
+
+    #[test]
+    fn over_what_is_one_protocol_or_both() {
+        assert_eq!("xmpp".parse(), Ok(Vias(vec![Via::Xmpp])));
+        assert_eq!("sip,xmpp".parse(), Ok(Vias(vec![Via::Sip, Via::Xmpp])));
+        assert!(["h323", "sip,sip", ""].iter().all(|text| text.parse::<Vias>().is_err()));
+    }
 
     #[test]
     fn loss_is_one_number_or_two() {

@@ -1,31 +1,105 @@
 //! What came of the call.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use netsim::NatTable;
 use phone::Path;
-use scenarios::{Report, Side, Who};
+use scenarios::{Report, Side, Signalling, Who};
 use serde_json::json;
 
-use super::Outcome;
+use super::outcome::{Call, Outcome, via_name};
+use super::{files, report};
+use crate::ladder::Topic;
 use crate::ui::Ui;
 use crate::{events, explain};
 
-/// Path, quality, NAT tables, and the same call without ICE.
-pub fn show(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
-    path(ui, at_ms, outcome);
-    quality(ui, outcome.call);
-    nats(ui, outcome.call);
-    without_ice(ui, at_ms, outcome.without);
+/// Path, quality, NAT tables, and the same call without ICE; of two calls also what each takes.
+pub fn show(ui: &Ui, outcome: &Outcome) {
+    if outcome.calls.len() > 1 {
+        heading(ui, "Who said what to whom, from when Alice calls");
+        files::ladder_text(outcome, true).lines().for_each(|line| ui.say(format!("  {line}")));
+        ui.say("");
+        compare(ui, outcome);
+    }
+    for call in &outcome.calls {
+        explain(ui, call);
+    }
+    let call = outcome.first();
+    path(ui, call);
+    quality(ui, &call.report);
+    nats(ui, &call.report);
+    for call in &outcome.calls {
+        without_ice(ui, call, outcome.calls.len() > 1);
+    }
+}
+
+/// The time of what is told when all is over.
+fn end_ms(call: &Call) -> u64 {
+    call.report.world.now().mono.as_millis()
+}
+
+/// What two calls take, side by side.
+fn compare(ui: &Ui, outcome: &Outcome) {
+    heading(ui, "What it takes");
+    let row = |what: &str, of: &dyn Fn(&Call) -> String| {
+        let cells: Vec<String> =
+            outcome.calls.iter().map(|call| format!("{:<26}", of(call))).collect();
+        ui.say(format!("  {what:<34}{}", cells.concat().trim_end()));
+    };
+    row("", &|call| via_name(call.spec.via).to_owned());
+    let time = |time: Option<Duration>, rtt| match time {
+        Some(time) => {
+            let trips = report::round_trips(time, rtt);
+            format!("{} ms = {trips:.1} round trips", time.as_millis())
+        }
+        None => "–".to_owned(),
+    };
+    let step = |of: fn(Signalling) -> Option<Duration>| {
+        move |call: &Call| time(of(call.report.signalling()), call.spec.rtt)
+    };
+    row("until Alice can be reached", &step(|signalling| signalling.reachable));
+    row("from dialling until it rings", &step(|signalling| signalling.ringing));
+    row("from taking the call to her", &step(|signalling| signalling.answered));
+    row("from the answer to media", &|call| time(call.report.alice.time_to_media(), call.spec.rtt));
+    row("messages to log in", &|call| call.messages(Topic::Login).to_string());
+    row("messages for the call", &|call| call.messages(Topic::Signalling).to_string());
+    row("the media's path", &|call| kinds(&call.report.alice));
+    row("checks of ICE sent by both", &|call| {
+        let sides = [&call.report.alice, &call.report.bob].into_iter();
+        let sent = sides.filter_map(|side| side.explanation.as_ref()).map(|e| e.checks_sent);
+        sent.map(|sent| sent as usize).sum::<usize>().to_string()
+    });
+    ui.say("");
+}
+
+/// `direct, srflx to srflx`.
+fn kinds(side: &Side) -> String {
+    let Some(path) = &side.path else { return "none".to_owned() };
+    let name = |kind: Option<phone::CandidateKind>| kind.map_or("?", |kind| kind.name());
+    let how = if path.relayed { "relayed" } else { "direct" };
+    format!("{how}, {} to {}", name(path.local_type), name(path.remote_type))
+}
+
+/// Tells programs why each side has the path that it has.
+fn explain(ui: &Ui, call: &Call) {
+    for who in [Who::Alice, Who::Bob] {
+        if let (Some(path), Some(verdict)) = (&call.report.side(who).path, call.verdict(who)) {
+            let mut fields = explain::verdict_fields(verdict, Some(path));
+            fields["who"] = who.name().into();
+            fields["via"] = call.spec.via.name().into();
+            ui.event_at(end_ms(call), "explain", fields);
+        }
+    }
 }
 
 fn heading(ui: &Ui, text: &str) {
     ui.say(ui.paint("1", text));
 }
 
-fn path(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
-    let report = outcome.call;
-    let (Some(path), Some(verdict)) = (&report.alice.path, outcome.verdict(Who::Alice)) else {
+fn path(ui: &Ui, call: &Call) {
+    let report = &call.report;
+    let (Some(path), Some(verdict)) = (&report.alice.path, call.verdict(Who::Alice)) else {
         if let Some(explanation) = &report.alice.explanation {
             heading(ui, "What was tried");
             explanation.words().iter().for_each(|line| ui.say(format!("  {line}")));
@@ -34,13 +108,6 @@ fn path(ui: &Ui, at_ms: u64, outcome: &Outcome<'_>) {
         return;
     };
     heading(ui, "The path that won, and why");
-    for who in [Who::Alice, Who::Bob] {
-        if let (Some(path), Some(verdict)) = (&report.side(who).path, outcome.verdict(who)) {
-            let mut fields = explain::verdict_fields(verdict, Some(path));
-            fields["who"] = who.name().into();
-            ui.event_at(at_ms, "explain", fields);
-        }
-    }
     ui.say(format!("  {}", route(path)));
     if path.relayed {
         ui.say("  Relayed: there is no direct way between Alice and Bob.");
@@ -122,11 +189,14 @@ fn table(ui: &Ui, title: &str, nat: &NatTable) {
     }
 }
 
-fn without_ice(ui: &Ui, at_ms: u64, without: &Report) {
-    heading(ui, "The same call with ICE off");
+fn without_ice(ui: &Ui, call: &Call, several: bool) {
+    let (without, via) = (&call.without, call.spec.via);
+    let over = if several { format!(", over {}", via_name(via)) } else { String::new() };
+    heading(ui, &format!("The same call with ICE off{over}"));
     let packets = |side: &Side| side.stats.as_ref().map_or(0, |stats| stats.received);
     let (bob, alice) = (packets(&without.bob), packets(&without.alice));
-    ui.event_at(at_ms, "without_ice", json!({ "bob_received": bob, "alice_received": alice }));
+    let fields = json!({ "bob_received": bob, "alice_received": alice, "via": via.name() });
+    ui.event_at(end_ms(call), "without_ice", fields);
     ui.say(format!("  Bob heard {bob} packets, Alice heard {alice}."));
     if bob == 0 && alice == 0 && without.alice.answered.is_some() {
         ui.say("  ERROR: each sent to the address that the other's description named, and that");
@@ -136,8 +206,9 @@ fn without_ice(ui: &Ui, at_ms: u64, without: &Report) {
 }
 
 /// Where the files are.
-pub fn files(ui: &Ui, at_ms: u64, files: &[(PathBuf, &str)]) {
+pub fn files(ui: &Ui, outcome: &Outcome, files: &[(PathBuf, String)]) {
     heading(ui, "Files");
+    let at_ms = outcome.calls.last().map_or(0, end_ms);
     for (path, what) in files {
         ui.event_at(at_ms, "file", json!({ "path": path.to_string_lossy(), "what": what }));
         ui.say(format!("  {:<32} {what}", path.display()));

@@ -6,8 +6,9 @@ use std::time::Duration;
 use machine::Instant;
 use phone::{CandidateKind, Event, PairReport, PairState};
 use scenarios::topology::{CORE, DOMAIN};
-use scenarios::{Access, Spec, Told, What, Who};
+use scenarios::{Access, Spec, Told, Via, What, Who};
 
+use super::outcome::via_name;
 use crate::events;
 use crate::ui::Ui;
 
@@ -30,8 +31,15 @@ impl<'a> View<'a> {
         Self { ui, paced, last: Instant::ORIGIN, pairs: BTreeMap::new() }
     }
 
+    /// The story begins, over this signalling.
+    pub fn over(&mut self, via: Via) {
+        self.last = Instant::ORIGIN;
+        self.pairs.clear();
+        self.ui.say(self.ui.paint("1", &format!("Over {}", via_name(via))));
+    }
+
     /// Who is where, before anything happens.
-    pub fn topology(&self, spec: &Spec) {
+    pub fn topology(&self, spec: &Spec, vias: &[Via]) {
         let side = |access: &Access, public: &str, private: &str| {
             if access.nats().is_empty() {
                 format!("{public:<14}──── no NAT ")
@@ -55,8 +63,9 @@ impl<'a> View<'a> {
         ui.say(format!("  {} {}┐", self.name(Who::Alice), pad(&alice)));
         let gap = " ".repeat(width + 2);
         ui.say(format!(
-            "        {gap}├── internet ── {} {CORE}: SIP, STUN{} for {DOMAIN}",
+            "        {gap}├── internet ── {} {CORE}: {}, STUN{} for {DOMAIN}",
             self.name(Who::Core),
+            vias.iter().map(|via| via_name(*via)).collect::<Vec<_>>().join(", "),
             if spec.turn { " and TURN" } else { "" }
         ));
         ui.say(format!("  {} {}┘", self.name(Who::Bob), pad(&bob)));
@@ -105,6 +114,9 @@ impl<'a> View<'a> {
                 Some(self.ui.paint(colour, &words))
             }
             Event::FirstMedia { .. } => Some("hears something".to_owned()),
+            Event::PresenceChanged { who, available, .. } => {
+                Some(format!("sees that {who} is {}", if *available { "there" } else { "gone" }))
+            }
             // The last of these is the summary's.
             Event::Media { .. } | Event::NoPath { .. } => None,
             other => events::words(other),

@@ -1,23 +1,46 @@
 //! What a payload is, in a few words.
 
 use sip::{Message, name};
-use stun::{Class, Method};
+use stun::{AttributeType, Class, Method};
 use turn::{ChannelData, TurnMessage as _};
 
-/// What a datagram carries.
+use super::Topic;
+
+/// What a datagram carries, or a frame of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Something to show by itself.
-    Message(String),
+    Message(Said),
     /// RTP or RTCP, of which there are many.
     Media,
+}
+
+/// Something to show by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What it belongs to.
+    pub topic: Topic,
+    /// What it is.
+    pub label: String,
+    /// The message itself, where people can read it.
+    pub text: Option<String>,
+}
+
+impl Said {
+    /// Something that people cannot read as it is.
+    pub fn new(topic: Topic, label: impl Into<String>) -> Self {
+        Self { topic, label: label.into(), text: None }
+    }
 }
 
 impl Kind {
     /// The same with a word on how it travels; of media there is nothing to say.
     pub fn by(self, how: &str) -> Self {
         match self {
-            Self::Message(label) => Self::Message(format!("{label} ({how})")),
+            Self::Message(said) => {
+                let label = format!("{} ({how})", said.label);
+                Self::Message(Said { label, ..said })
+            }
             Self::Media => Self::Media,
         }
     }
@@ -34,8 +57,8 @@ pub fn classify(payload: &[u8]) -> Kind {
     }
     match payload.first() {
         Some(128..=191) => Kind::Media,
-        Some(_) => Kind::Message(sip_label(payload)),
-        None => Kind::Message("empty".to_owned()),
+        Some(_) => Kind::Message(sip(payload)),
+        None => Kind::Message(Said::new(Topic::Other, "empty")),
     }
 }
 
@@ -48,22 +71,25 @@ fn channel_data(payload: &[u8]) -> Option<&[u8]> {
 
 fn stun_kind(payload: &[u8]) -> Kind {
     let Ok(message) = stun::Message::parse(payload) else {
-        return Kind::Message("STUN, broken".to_owned());
+        return Kind::Message(Said::new(Topic::Other, "STUN, broken"));
     };
     match (message.class(), message.method()) {
-        (_, Method::BINDING) => Kind::Message(binding_label(&message)),
+        (_, Method::BINDING) => Kind::Message(binding(&message)),
         (Class::Indication, method @ (Method::SEND | Method::DATA)) => match message.data() {
             Some(data) => classify(data).by(&format!("{method:?}")),
-            None => Kind::Message(format!("{method:?}, empty")),
+            None => Kind::Message(Said::new(Topic::Relay, format!("{method:?}, empty"))),
         },
-        _ => Kind::Message(turn_label(&message)),
+        _ => Kind::Message(Said::new(Topic::Relay, turn_label(&message))),
     }
 }
 
-fn binding_label(message: &stun::Message<'_>) -> String {
-    // Checks of ICE carry a user name, questions to the server do not.
-    let check = message.username().is_some();
-    match message.class() {
+fn binding(message: &stun::Message<'_>) -> Said {
+    // Checks of ICE carry a user name, questions to the server do not; of their answers, those to
+    // checks are signed.
+    let check = message.username().is_some()
+        || message.attribute(AttributeType::MESSAGE_INTEGRITY).is_some();
+    let topic = if check { Topic::Check } else { Topic::Address };
+    let label = match message.class() {
         Class::Request if check && message.use_candidate() => "check, nominating".to_owned(),
         Class::Request if check => "check".to_owned(),
         Class::Request => "STUN: my address?".to_owned(),
@@ -76,7 +102,8 @@ fn binding_label(message: &stun::Message<'_>) -> String {
             Some(error) => format!("STUN: error {}", error.code),
             None => "STUN: error".to_owned(),
         },
-    }
+    };
+    Said::new(topic, label)
 }
 
 /// A request to a relay, or its answer.
@@ -100,24 +127,30 @@ fn turn_label(message: &stun::Message<'_>) -> String {
     }
 }
 
-fn sip_label(payload: &[u8]) -> String {
+fn sip(payload: &[u8]) -> Said {
     if payload.iter().all(|b| matches!(b, b'\r' | b'\n')) {
-        return "keepalive".to_owned();
+        return Said::new(Topic::Other, "keepalive");
     }
-    match Message::parse(payload) {
+    let (label, method) = match Message::parse(payload) {
         Ok(Message::Request(request)) => {
             let signed = [name::AUTHORIZATION, name::PROXY_AUTHORIZATION]
                 .iter()
                 .any(|field| request.headers.first(field).is_some());
             let with = if signed { ", signed" } else { "" };
-            format!("{}{}{with}", request.method, body_label(&request.body))
+            let label = format!("{}{}{with}", request.method, body_label(&request.body));
+            (label, request.method.to_string())
         }
         Ok(Message::Response(response)) => {
             let code = response.status.code();
-            format!("{code} {}{}", response.reason, body_label(&response.body))
+            let label = format!("{code} {}{}", response.reason, body_label(&response.body));
+            // CSeq says what it answers (RFC 3261 §8.2.6.2).
+            let sequence = response.headers.first(name::CSEQ).unwrap_or_default();
+            (label, sequence.split_whitespace().last().unwrap_or_default().to_owned())
         }
-        Err(_) => format!("{} bytes", payload.len()),
-    }
+        Err(_) => return Said::new(Topic::Other, format!("{} bytes", payload.len())),
+    };
+    let topic = if method == "REGISTER" { Topic::Login } else { Topic::Signalling };
+    Said { topic, label, text: Some(String::from_utf8_lossy(payload).into_owned()) }
 }
 
 fn body_label(body: &[u8]) -> &'static str {
@@ -137,7 +170,7 @@ mod tests {
 
     fn label(payload: &[u8]) -> String {
         match classify(payload) {
-            Kind::Message(label) => label,
+            Kind::Message(said) => said.label,
             Kind::Media => "media".to_owned(),
         }
     }

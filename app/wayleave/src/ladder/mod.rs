@@ -3,12 +3,18 @@
 //! | module | what |
 //! |---|---|
 //! | [`read`] | from captured packets to a [`Ladder`] |
-//! | [`classify`] | what a payload is, in a few words |
-//! | [`text`] | a ladder as text |
+//! | `streams` | what TCP carries, cut into messages |
+//! | [`classify`] | what a message is, in a few words |
+//! | `xmpp` | the same for what an XMPP stream carries |
+//! | [`text`] | a ladder as text, and two side by side |
+//! | [`svg`] | the same as a picture |
 
 pub mod classify;
 pub mod read;
+mod streams;
+pub mod svg;
 pub mod text;
+mod xmpp;
 
 use std::time::Duration;
 
@@ -19,12 +25,14 @@ pub struct Ladder {
     pub columns: Vec<String>,
     /// The rows, by time.
     pub rows: Vec<Row>,
+    /// The time from which another ladder's rows are compared with these: when the call begins.
+    pub origin: Duration,
 }
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
-    /// A packet.
+    /// A packet, or a message in a stream.
     Message {
         /// When it was sent, since the start.
         at: Duration,
@@ -34,8 +42,12 @@ pub enum Row {
         to: usize,
         /// Whether it arrived.
         arrived: bool,
+        /// What it belongs to.
+        topic: Topic,
         /// What it is.
         label: String,
+        /// The message itself, if it is one that people can read: of SIP, or of XMPP.
+        text: Option<String>,
     },
     /// Media for a while: packets that are not shown one by one.
     Media {
@@ -52,4 +64,47 @@ pub enum Row {
         /// The same of the other side.
         back: (usize, usize),
     },
+    /// What begins here, for the reader: a line across the ladder.
+    Note {
+        /// When, since the start.
+        at: Duration,
+        /// In a few words.
+        text: String,
+    },
+}
+
+impl Row {
+    /// When it began, since the start.
+    pub const fn at(&self) -> Duration {
+        match self {
+            Self::Message { at, .. } | Self::Media { at, .. } | Self::Note { at, .. } => *at,
+        }
+    }
+}
+
+/// What a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Reaching the core and logging in there: REGISTER, the stream's beginning, TLS, SASL.
+    Login,
+    /// The call and who is there: INVITE, presence, Jingle.
+    Signalling,
+    /// Asking a STUN server for one's own address.
+    Address,
+    /// A check of ICE, or its answer.
+    Check,
+    /// Asking a relay to relay.
+    Relay,
+    /// Whatever else.
+    Other,
+}
+
+impl Ladder {
+    /// Adds lines for the reader, each before what was said at its time.
+    pub fn note(&mut self, notes: impl IntoIterator<Item = (Duration, String)>) {
+        for (at, text) in notes {
+            let place = self.rows.iter().position(|row| row.at() >= at).unwrap_or(self.rows.len());
+            self.rows.insert(place, Row::Note { at, text });
+        }
+    }
 }

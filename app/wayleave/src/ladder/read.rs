@@ -5,21 +5,32 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use machine::Endpoint;
 
-use super::classify::{Kind, classify};
+use super::classify::{Kind, Said, classify};
+use super::streams::{Segment, Streams};
 use super::{Ladder, Row};
 
-/// A packet as one of the hosts saw it.
+/// Something that one of the hosts saw, or said.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting<'a> {
     /// When, since the start.
     pub at: Duration,
     /// The host's column.
     pub column: usize,
-    /// Whether it came in; else it went out.
-    pub inbound: bool,
-    /// The IP packet.
-    pub bytes: &'a [u8],
+    /// What.
+    pub what: Seen<'a>,
+}
+
+/// What a host saw, or said.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// An IP packet came in.
+    In(&'a [u8]),
+    /// An IP packet went out.
+    Out(&'a [u8]),
+    /// It wrote this under TLS, from one end of a connection to the other.
+    Wrote(Endpoint, Endpoint, &'a [u8]),
 }
 
 /// A datagram between two hosts.
@@ -35,47 +46,78 @@ struct Arrow {
 ///
 /// What leaves one host and enters another with the same payload is one packet, whatever the NATs in
 /// between wrote over its addresses. Of TCP the messages in the streams are shown, as their senders
-/// wrote them: what a stream carries arrives. Fragments are left out.
+/// wrote them, under TLS too: what a stream carries arrives. Fragments are left out.
 pub fn read<'a>(
     columns: &[&str],
     sightings: impl Iterator<Item = Sighting<'a>>,
     column_of: impl Fn(IpAddr) -> Option<usize>,
 ) -> Ladder {
-    let mut arrows: Vec<Arrow> = Vec::new();
-    let mut on_the_way: BTreeMap<&[u8], VecDeque<usize>> = BTreeMap::new();
-    let mut streams = Streams::default();
-    for sighting in sightings {
-        let Some((destination, carried)) = open(sighting.bytes) else { continue };
-        let to = column_of(destination);
-        let payload = match carried {
-            Carried::Datagram(payload) => payload,
-            Carried::Segment(segment) => {
-                if let (false, Some(to)) = (sighting.inbound, to) {
-                    let Sighting { at, column: from, .. } = sighting;
-                    let carried = streams.take((from, to), &segment);
-                    arrows.extend(carried.into_iter().map(|kind| {
-                        let kind = kind.by("TCP");
-                        Arrow { at, from, to, arrived: true, kind }
-                    }));
+    let mut reading = Reading::default();
+    for Sighting { at, column, what } in sightings {
+        match what {
+            Seen::In(packet) => reading.came_in(column, packet),
+            Seen::Out(packet) => reading.went_out(at, column, packet, &column_of),
+            Seen::Wrote(local, remote, bytes) => {
+                if let Some(to) = column_of(remote.ip()) {
+                    let ports = (local.port(), remote.port());
+                    let carried = reading.streams.take_secured((column, to), ports, bytes);
+                    reading.stream(at, (column, to), carried);
                 }
-                continue;
             }
-        };
-        if sighting.inbound {
-            let waiting = on_the_way.get_mut(payload);
-            if let Some(sent) = waiting.and_then(VecDeque::pop_front) {
-                (arrows[sent].to, arrows[sent].arrived) = (sighting.column, true);
-            }
-            continue;
         }
-        // Without an owner it goes to an address that means nothing here: to nobody.
-        let to = to.unwrap_or(sighting.column);
-        on_the_way.entry(payload).or_default().push_back(arrows.len());
-        let kind = classify(payload);
-        arrows.push(Arrow { at: sighting.at, from: sighting.column, to, arrived: false, kind });
     }
     let columns = columns.iter().map(|&name| name.to_owned()).collect();
-    Ladder { columns, rows: rows(arrows) }
+    Ladder { columns, rows: rows(reading.arrows), origin: Duration::ZERO }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading<'a> {
+    arrows: Vec<Arrow>,
+    /// Datagrams that have left and not arrived.
+    on_the_way: BTreeMap<&'a [u8], VecDeque<usize>>,
+    streams: Streams,
+}
+
+impl<'a> Reading<'a> {
+    fn came_in(&mut self, column: usize, packet: &[u8]) {
+        let Some((_, Carried::Datagram(payload))) = open(packet) else { return };
+        let waiting = self.on_the_way.get_mut(payload);
+        if let Some(sent) = waiting.and_then(VecDeque::pop_front) {
+            (self.arrows[sent].to, self.arrows[sent].arrived) = (column, true);
+        }
+    }
+
+    fn went_out(
+        &mut self,
+        at: Duration,
+        from: usize,
+        packet: &'a [u8],
+        column_of: impl Fn(IpAddr) -> Option<usize>,
+    ) {
+        let Some((destination, carried)) = open(packet) else { return };
+        let to = column_of(destination);
+        match carried {
+            Carried::Datagram(payload) => {
+                // Without an owner it goes to an address that means nothing here: to nobody.
+                let to = to.unwrap_or(from);
+                self.on_the_way.entry(payload).or_default().push_back(self.arrows.len());
+                let kind = classify(payload);
+                self.arrows.push(Arrow { at, from, to, arrived: false, kind });
+            }
+            Carried::Segment(segment) => {
+                if let Some(to) = to {
+                    let carried = self.streams.take((from, to), &segment);
+                    self.stream(at, (from, to), carried);
+                }
+            }
+        }
+    }
+
+    fn stream(&mut self, at: Duration, (from, to): (usize, usize), carried: Vec<Kind>) {
+        let arrow = |kind| Arrow { at, from, to, arrived: true, kind };
+        self.arrows.extend(carried.into_iter().map(arrow));
+    }
 }
 
 /// Media packets between two messages become one row a pair of hosts: with a relay in between they
@@ -85,7 +127,9 @@ fn rows(arrows: Vec<Arrow>) -> Vec<Row> {
     for arrow in arrows {
         let Arrow { at, from, to, arrived, kind } = arrow;
         match kind {
-            Kind::Message(label) => rows.push(Row::Message { at, from, to, arrived, label }),
+            Kind::Message(Said { topic, label, text }) => {
+                rows.push(Row::Message { at, from, to, arrived, topic, label, text });
+            }
             Kind::Media => add_media(&mut rows, at, from, to, arrived),
         }
     }
@@ -118,13 +162,6 @@ enum Carried<'a> {
     Segment(Segment<'a>),
 }
 
-/// A segment of TCP.
-struct Segment<'a> {
-    ports: (u16, u16),
-    sequence: u32,
-    payload: &'a [u8],
-}
-
 /// Destination and content of an unfragmented IP packet.
 fn open(packet: &[u8]) -> Option<(IpAddr, Carried<'_>)> {
     let sliced = SlicedPacket::from_ip(packet).ok()?;
@@ -143,73 +180,4 @@ fn open(packet: &[u8]) -> Option<(IpAddr, Carried<'_>)> {
         _ => return None,
     };
     Some((destination, carried))
-}
-
-/// The streams under way, each cut into messages of SIP, or into STUN and ChannelData.
-#[derive(Default)]
-struct Streams(BTreeMap<StreamKey, Stream>);
-
-/// Columns and ports, the sender's first.
-type StreamKey = ((usize, usize), (u16, u16));
-
-struct Stream {
-    next: u32,
-    framing: Framing,
-}
-
-enum Framing {
-    Sip(sip::framing::Framer),
-    Turn(turn::Framer),
-}
-
-impl Framing {
-    /// By the first byte: TURN's streams begin with a STUN message, both ways.
-    fn of(payload: &[u8]) -> Self {
-        match payload {
-            [0..=3, ..] => Self::Turn(turn::Framer::new(usize::from(u16::MAX))),
-            _ => Self::Sip(sip::framing::Framer::opened()),
-        }
-    }
-
-    /// What `payload` completes.
-    fn push(&mut self, payload: &[u8]) -> Vec<Kind> {
-        let mut kinds = Vec::new();
-        match self {
-            Self::Sip(framer) => {
-                framer.push(payload);
-                while let Some(Ok(frame)) = framer.next_frame() {
-                    if let sip::framing::Frame::Message(bytes) = frame {
-                        kinds.push(classify(&bytes));
-                    }
-                }
-            }
-            Self::Turn(framer) => {
-                framer.push(payload);
-                while let Ok(Some(frame)) = framer.next_frame() {
-                    kinds.push(match frame {
-                        turn::Frame::Stun(bytes) => classify(bytes),
-                        turn::Frame::ChannelData(data) => classify(data.data).by("chan"),
-                    });
-                }
-            }
-        }
-        kinds
-    }
-}
-
-impl Streams {
-    /// Takes a segment that its sender sent for the first time; what it completes.
-    fn take(&mut self, between: (usize, usize), segment: &Segment<'_>) -> Vec<Kind> {
-        let Segment { ports, sequence, payload } = segment;
-        if payload.is_empty() {
-            return Vec::new();
-        }
-        let fresh = || Stream { next: *sequence, framing: Framing::of(payload) };
-        let stream = self.0.entry((between, *ports)).or_insert_with(fresh);
-        if stream.next != *sequence {
-            return Vec::new();
-        }
-        stream.next = sequence.wrapping_add(payload.len() as u32);
-        stream.framing.push(payload)
-    }
 }

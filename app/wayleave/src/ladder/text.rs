@@ -1,4 +1,4 @@
-//! A ladder as text, for terminals and `ladder.txt`.
+//! A ladder as text, for terminals and `ladder.txt`; and two of them side by side.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,50 +7,203 @@ use super::{Ladder, Row};
 
 /// The width of the column of times.
 const TIME: usize = 10;
-/// From one column to the next.
-const STEP: usize = 34;
 
-/// The room for a label between neighbours: less than this.
-const ROOM: usize = STEP - 9;
+/// What an arrow needs between two poles besides its label and, to look like one, some line.
+const ARROW: usize = 9;
+
+/// From one column to the next: what a terminal of 80 columns has room for, and what the longest label
+/// may ask for.
+const STEPS: (usize, usize) = (34, 44);
+
+/// The same where two ladders stand side by side on a terminal.
+const NARROW: usize = 30;
+
+/// Between two ladders.
+const GAP: usize = 4;
+
+/// Rows of two ladders share a line when they are no further apart: less than any way through a
+/// network takes.
+pub const SAME_TIME: Duration = Duration::from_millis(8);
 
 /// Draws a ladder.
 pub fn draw(ladder: &Ladder) -> String {
+    let sheet = Sheet::for_all(&[ladder]);
     let mut text = String::new();
-    let mut head = " ".repeat(TIME);
-    for name in &ladder.columns {
-        let _ = write!(head, "{name:<STEP$}");
-    }
-    let _ = writeln!(text, "{}", head.trim_end());
+    let _ = writeln!(text, "{}", sheet.head().trim_end());
     for row in &ladder.rows {
-        let _ = writeln!(text, "{}", draw_row(row, ladder.columns.len()));
+        let line = format!("{}{}", time(row.at().as_secs_f64()), sheet.row(row));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }
 
-fn draw_row(row: &Row, columns: usize) -> String {
-    match row {
-        Row::Message { at, from, to, arrived, label } => {
-            let line = arrow(columns, *from, *to, *arrived, label);
-            format!("{}{line}", time(*at))
+/// Draws ladders of the same story side by side, their rows aligned by the time since each one's origin.
+/// `narrow`: as a terminal has room for.
+pub fn side_by_side(ladders: [(&str, &Ladder); 2], narrow: bool) -> String {
+    let [(left_title, left), (right_title, right)] = ladders;
+    let sheet = if narrow {
+        Sheet { columns: &left.columns, step: NARROW }
+    } else {
+        Sheet::for_all(&[left, right])
+    };
+    let (width, gap) = (TIME + sheet.width(), " ".repeat(GAP));
+    let mut text = String::new();
+    let mut line = |left: &str, right: &str| {
+        let _ = writeln!(text, "{}", format!("{left:<width$}{gap}{right}").trim_end());
+    };
+    line(&format!("{:TIME$}{left_title}", ""), &format!("{:TIME$}{right_title}", ""));
+    line(&sheet.head(), &sheet.head());
+    let since = |ladder: &Ladder, row: &Row| row.at().as_secs_f64() - ladder.origin.as_secs_f64();
+    let drawn =
+        |ladder: &Ladder, row: &Row| format!("{}{}", time(since(ladder, row)), sheet.row(row));
+    let bare = format!("{:TIME$}{}", "", sheet.poles());
+    let (mut lefts, mut rights) = (left.rows.iter().peekable(), right.rows.iter().peekable());
+    loop {
+        let ahead = match (lefts.peek(), rights.peek()) {
+            (None, None) => break,
+            (Some(_), None) => -1.0,
+            (None, Some(_)) => 1.0,
+            (Some(l), Some(r)) => since(left, l) - since(right, r),
+        };
+        let together = ahead.abs() <= SAME_TIME.as_secs_f64();
+        let l = lefts.next_if(|_| together || ahead < 0.0);
+        let r = rights.next_if(|_| together || ahead > 0.0);
+        line(
+            &l.map_or_else(|| bare.clone(), |row| drawn(left, row)),
+            &r.map_or_else(|| bare.clone(), |row| drawn(right, row)),
+        );
+    }
+    text
+}
+
+/// Where the poles of a ladder stand.
+struct Sheet<'a> {
+    columns: &'a [String],
+    step: usize,
+}
+
+impl<'a> Sheet<'a> {
+    /// Wide enough for the labels of all.
+    fn for_all(ladders: &[&'a Ladder]) -> Self {
+        let between_neighbours = |row: &Row| match row {
+            Row::Message { from, to, label, .. } if from.abs_diff(*to) == 1 => {
+                Some(label.chars().count())
+            }
+            _ => None,
+        };
+        let rows = ladders.iter().flat_map(|ladder| &ladder.rows);
+        let longest = rows.filter_map(between_neighbours).max().unwrap_or_default();
+        Self {
+            columns: ladders.first().map_or(&[], |ladder| &ladder.columns),
+            step: (longest + ARROW).clamp(STEPS.0, STEPS.1),
         }
-        Row::Media { at, until, from, to, forth, back } => {
-            let (left, right) = (*from.min(to), *from.max(to));
-            let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
-            let length = (*until - *at).as_secs_f64();
-            let label = if (right - left) > 1 {
-                format!(
+    }
+
+    const fn width(&self) -> usize {
+        self.columns.len().saturating_sub(1) * self.step + 1
+    }
+
+    fn head(&self) -> String {
+        let step = self.step;
+        let mut head = " ".repeat(TIME);
+        self.columns.iter().for_each(|name| head.push_str(&format!("{name:<step$}")));
+        head.trim_end().to_owned()
+    }
+
+    fn row(&self, row: &Row) -> String {
+        match row {
+            Row::Message { from, to, arrived, label, .. } => {
+                self.arrow(*from, *to, *arrived, label)
+            }
+            Row::Media { at, until, from, to, forth, back } => {
+                let (left, right) = (*from.min(to), *from.max(to));
+                let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
+                let length = (*until - *at).as_secs_f64();
+                let long = format!(
                     "media {length:.1} s: ► {} of {}, ◄ {} of {}",
                     forth.0, forth.1, back.0, back.1
-                )
-            } else {
+                );
                 let counts = format!("{length:.1} s ►{} ◄{}", short(*forth), short(*back));
-                let named = format!("media {counts}");
                 // The double line says that it is media, where the word has no room.
-                if named.chars().count() < ROOM { named } else { counts }
-            };
-            let line = double(columns, left, right, &label);
-            format!("{}{line}", time(*at))
+                let room = self.room(left, right);
+                let labels = [long, format!("media {counts}"), counts.clone()];
+                let fits = labels.into_iter().find(|label| label.chars().count() < room);
+                self.double(left, right, &fits.unwrap_or(counts))
+            }
+            Row::Note { text, .. } => self.note(text),
         }
+    }
+
+    /// The room for a label from pole to pole.
+    fn room(&self, left: usize, right: usize) -> usize {
+        ((right - left) * self.step).saturating_sub(ARROW)
+    }
+
+    /// The bare poles.
+    fn bare(&self) -> Vec<char> {
+        let mut line = vec![' '; self.width()];
+        line.iter_mut().step_by(self.step).for_each(|place| *place = '│');
+        line
+    }
+
+    fn poles(&self) -> String {
+        self.bare().into_iter().collect()
+    }
+
+    /// An arrow from pole to pole; what does not arrive ends in `✗` short of the pole.
+    fn arrow(&self, from: usize, to: usize, arrived: bool, label: &str) -> String {
+        let mut line = self.bare();
+        if from == to {
+            let words = format!("─{label}─✗ to an address that leads nowhere");
+            put(&mut line, from * self.step + 1, &words);
+            return line.into_iter().collect();
+        }
+        let (left, right) = (from.min(to) * self.step, from.max(to) * self.step);
+        line[left + 1..right].fill('─');
+        let head = if from < to { right - 1 } else { left + 1 };
+        match (arrived, from < to) {
+            (true, true) => line[head] = '►',
+            (true, false) => line[head] = '◄',
+            (false, true) => put(&mut line, head - 2, "✗  "),
+            (false, false) => put(&mut line, head, "  ✗"),
+        }
+        self.centre(&mut line, from.min(to), from.max(to), label);
+        line.into_iter().collect()
+    }
+
+    fn double(&self, from: usize, to: usize, label: &str) -> String {
+        let mut line = self.bare();
+        let (left, right) = (from * self.step, to * self.step);
+        if left == right {
+            put(&mut line, left + 1, label);
+        } else {
+            line[left + 1..right].fill('═');
+            (line[left + 1], line[right - 1]) = ('◄', '►');
+            self.centre(&mut line, from, to, label);
+        }
+        line.into_iter().collect()
+    }
+
+    /// A line across.
+    fn note(&self, text: &str) -> String {
+        let mut line = self.bare();
+        line.iter_mut().filter(|place| **place == ' ').for_each(|place| *place = '┄');
+        let text: String = text.chars().take(self.width().saturating_sub(6)).collect();
+        put(&mut line, 3, &format!(" {text} "));
+        line.into_iter().collect()
+    }
+
+    /// Writes a label into the middle between two poles, cut where it does not fit.
+    fn centre(&self, line: &mut Vec<char>, from: usize, to: usize, label: &str) {
+        let (left, right, room) = (from * self.step, to * self.step, self.room(from, to));
+        let fits = label.chars().count() <= room;
+        let mut label: String = label.chars().take(room).collect();
+        if !fits {
+            label.pop();
+            label.push('…');
+        }
+        let label = format!(" {label} ");
+        put(line, left + (right - left - label.chars().count()) / 2, &label);
     }
 }
 
@@ -59,63 +212,8 @@ fn short((arrived, sent): (usize, usize)) -> String {
     if arrived == sent { sent.to_string() } else { format!("{arrived}/{sent}") }
 }
 
-fn time(at: Duration) -> String {
-    format!("{:>8.3}  ", at.as_secs_f64())
-}
-
-/// The bare poles.
-fn poles(columns: usize) -> Vec<char> {
-    let mut line = vec![' '; columns.saturating_sub(1) * STEP + 1];
-    (0..columns).for_each(|column| line[column * STEP] = '│');
-    line
-}
-
-/// An arrow from pole to pole; what does not arrive ends in `✗` short of the pole.
-fn arrow(columns: usize, from: usize, to: usize, arrived: bool, label: &str) -> String {
-    if from == to {
-        let mut line = poles(columns);
-        put(&mut line, from * STEP + 1, &format!("─{label}─✗ to an address that leads nowhere"));
-        return line.into_iter().collect::<String>().trim_end().to_owned();
-    }
-    let mut line = poles(columns);
-    let (left, right) = (from.min(to) * STEP, from.max(to) * STEP);
-    line[left + 1..right].fill('─');
-    let head = if from < to { right - 1 } else { left + 1 };
-    match (arrived, from < to) {
-        (true, true) => line[head] = '►',
-        (true, false) => line[head] = '◄',
-        (false, true) => put(&mut line, head - 2, "✗  "),
-        (false, false) => put(&mut line, head, "  ✗"),
-    }
-    centre(&mut line, left, right, label);
-    line.into_iter().collect::<String>().trim_end().to_owned()
-}
-
-fn double(columns: usize, left: usize, right: usize, label: &str) -> String {
-    let mut line = poles(columns);
-    let (left, right) = (left * STEP, right * STEP);
-    if left == right {
-        put(&mut line, left + 1, label);
-    } else {
-        line[left + 1..right].fill('═');
-        (line[left + 1], line[right - 1]) = ('◄', '►');
-        centre(&mut line, left, right, label);
-    }
-    line.into_iter().collect::<String>().trim_end().to_owned()
-}
-
-/// Writes a label into the middle between two poles, cut where it does not fit.
-fn centre(line: &mut Vec<char>, left: usize, right: usize, label: &str) {
-    let room = right - left - (STEP - ROOM);
-    let fits = label.chars().count() <= room;
-    let mut label: String = label.chars().take(room).collect();
-    if !fits {
-        label.pop();
-        label.push('…');
-    }
-    let label = format!(" {label} ");
-    let start = left + (right - left - label.chars().count()) / 2;
-    put(line, start, &label);
+fn time(secs: f64) -> String {
+    format!("{secs:>8.3}  ")
 }
 
 fn put(line: &mut Vec<char>, at: usize, text: &str) {
@@ -131,44 +229,64 @@ fn put(line: &mut Vec<char>, at: usize, text: &str) {
 mod tests {
     use std::time::Duration;
 
-    use super::draw;
-    use crate::ladder::{Ladder, Row};
+    use super::{draw, side_by_side};
+    use crate::ladder::{Ladder, Row, Topic};
+
+    fn message(at_ms: u64, (from, to): (usize, usize), arrived: bool, label: &str) -> Row {
+        let at = Duration::from_millis(at_ms);
+        let label = label.to_owned();
+        Row::Message { at, from, to, arrived, topic: Topic::Signalling, label, text: None }
+    }
+
+    fn ladder(rows: Vec<Row>) -> Ladder {
+        let columns = ["alice", "core", "bob"].map(str::to_owned).to_vec();
+        Ladder { columns, rows, origin: Duration::ZERO }
+    }
 
     #[test]
     fn arrows_end_where_they_should() {
         let at = Duration::from_millis(20);
-        let message = |from, to, arrived| Row::Message {
-            at,
-            from,
-            to,
-            arrived,
-            label: "INVITE + SDP".to_owned(),
-        };
-        let media = Row::Media {
-            at,
-            until: Duration::from_secs(8),
-            from: 2,
-            to: 0,
-            forth: (400, 400),
-            back: (390, 400),
-        };
-        let columns = ["alice", "core", "bob"].map(str::to_owned).to_vec();
-        let near = Row::Media {
-            at,
-            until: Duration::from_secs(8),
-            from: 1,
-            to: 2,
-            forth: (390, 400),
-            back: (400, 400),
-        };
-        let told = [message(0, 1, true), message(2, 0, false), message(1, 1, false)];
-        let rows = told.into_iter().chain([media, near]).collect();
-        let text = draw(&Ladder { columns, rows });
+        let until = Duration::from_secs(8);
+        let (forth, back) = ((400, 400), (390, 400));
+        let media = Row::Media { at, until, from: 2, to: 0, forth, back };
+        let near = Row::Media { at, until, from: 1, to: 2, forth: back, back: forth };
+        let note = Row::Note { at, text: "Bob answers".to_owned() };
+        let label = "INVITE + SDP";
+        let said = [((0, 1), true), ((2, 0), false), ((1, 1), false)];
+        let said = said.map(|(way, arrived)| message(20, way, arrived, label));
+        let text = draw(&ladder(said.into_iter().chain([media, near, note]).collect()));
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains("INVITE + SDP") && lines[1].contains("─►│"));
         assert!(lines[2].contains("│  ✗─") && !lines[2].contains('◄'));
         assert!(lines[3].contains("leads nowhere"));
         assert!(lines[4].contains("media 8.0 s: ► 390 of 400, ◄ 400 of 400"), "{text}");
         assert!(lines[5].contains("═ 8.0 s ►390/400 ◄400 ═"), "{text}");
+        assert!(lines[6].contains("│┄┄ Bob answers ┄"), "{text}");
+    }
+
+    #[test]
+    fn the_sheet_is_as_wide_as_the_longest_label_asks_for() {
+        let label = "session-initiate, 4 candidates";
+        let text = draw(&ladder(vec![message(0, (0, 1), true, label)]));
+        assert!(text.contains(label), "{text}");
+    }
+
+    #[test]
+    fn two_ladders_share_lines_where_they_share_times() {
+        let mut sip =
+            ladder(vec![message(10, (0, 1), true, "INVITE"), message(90, (2, 1), true, "200")]);
+        let xmpp = ["session-initiate", "session-info", "session-accept"];
+        let mut xmpp = ladder(
+            xmpp.iter().zip([110, 150, 192]).map(|(l, at)| message(at, (0, 1), true, l)).collect(),
+        );
+        (sip.origin, xmpp.origin) = (Duration::from_millis(10), Duration::from_millis(110));
+        let text = side_by_side([("SIP", &sip), ("XMPP", &xmpp)], false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("SIP") && lines[0].contains("XMPP"), "{text}");
+        assert!(lines[2].contains("INVITE") && lines[2].contains("session-initiate"), "{text}");
+        assert!(!lines[3].contains("200") && lines[3].contains("0.040"), "{text}");
+        assert!(lines[4].contains("200") && lines[4].contains("session-accept"), "{text}");
+        let middle = |line: &str| line.chars().position(|c| c == '│');
+        assert!(lines[2..].iter().all(|line| middle(line) == Some(10)), "{text}");
     }
 }
