@@ -28,8 +28,6 @@ const HEAD: usize = 34;
 const EDGE: usize = 24;
 /// Between two ladders of one picture.
 const GAP: usize = 40;
-/// Pixels of a letter of a label, on average of a wide font.
-const LETTER: usize = 7;
 
 /// How wide a ladder is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +36,17 @@ pub struct Sheet {
     pub margin: usize,
     /// Pixels from pole to pole.
     pub step: usize,
+    /// A tenth of a pixel: how wide a letter of a label is, on average of a wide font.
+    pub letter: usize,
 }
 
 impl Sheet {
     /// For one ladder with all the room there is.
-    pub const WIDE: Self = Self { margin: 84, step: 480 };
+    pub const WIDE: Self = Self { margin: 84, step: 480, letter: 70 };
     /// For two side by side.
-    pub const HALF: Self = Self { margin: 76, step: 220 };
+    pub const HALF: Self = Self { margin: 76, step: 220, letter: 70 };
     /// For a telephone.
-    pub const NARROW: Self = Self { margin: 54, step: 134 };
+    pub const NARROW: Self = Self { margin: 54, step: 134, letter: 63 };
 
     const fn width(self, columns: usize) -> usize {
         self.margin + columns.saturating_sub(1) * self.step + EDGE
@@ -55,12 +55,17 @@ impl Sheet {
     const fn x(self, column: usize) -> usize {
         self.margin + column * self.step
     }
+
+    /// How many letters there is room for in so many pixels.
+    const fn letters(self, room: usize) -> usize {
+        room * 10 / self.letter
+    }
 }
 
 /// The ladders of one story as a file of its own: one, or several side by side with their rows aligned
 /// by the time since each one's origin.
 pub fn file(ladders: &[(&str, &Ladder)]) -> String {
-    let sheet = if ladders.len() > 1 { Sheet { margin: 76, step: 260 } } else { Sheet::WIDE };
+    let sheet = if ladders.len() > 1 { Sheet { step: 260, ..Sheet::HALF } } else { Sheet::WIDE };
     let all: Vec<&Ladder> = ladders.iter().map(|(_, ladder)| *ladder).collect();
     let lines = lines(&all);
     let columns = all.iter().map(|ladder| ladder.columns.len()).max().unwrap_or_default();
@@ -188,7 +193,7 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
                 line class={ "wire lost " (class) } x1=(x) x2=(x + 30) y1=(y) y2=(y) {}
                 (cross(x + 38, y))
                 text x=(x + 50) y=(y + 4) {
-                    (cut(&format!("{label}, to where it leads nowhere"), sheet.step - 54))
+                    (cut(&format!("{label}, to where it leads nowhere"), sheet.letters(sheet.step - 54)))
                     title { (label) }
                 }
             }
@@ -207,11 +212,12 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
             let middle = format!("media {length:.1} s: → {}, ← {}", of(*forth), of(*back));
             let short = format!("→ {} ← {}", of(*forth), of(*back));
             let room = right - left - 12;
-            let label = [&long, &middle].into_iter().find(|l| l.chars().count() * LETTER < room);
+            let label =
+                [&long, &middle].into_iter().find(|l| l.chars().count() <= sheet.letters(room));
             html! {
                 rect class="media" x=(left + 4) y=(y - 11) width=(right - left - 8) height="22" rx="11" {}
                 text class="label" x=(left.midpoint(right)) y=(y + 4) {
-                    (cut(label.unwrap_or(&short), room))
+                    (cut(label.unwrap_or(&short), sheet.letters(room)))
                     title { (long) }
                 }
             }
@@ -219,7 +225,7 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
         Row::Note { text, .. } => html! {
             line class="note" x1=(sheet.margin) x2=(sheet.x(columns.saturating_sub(1))) y1=(y) y2=(y) {}
             text class="said" x=(sheet.margin + 10) y=(y + 4) {
-                (cut(text, sheet.x(columns.saturating_sub(1)) + EDGE - sheet.margin - 10))
+                (cut(text, sheet.letters(sheet.x(columns.saturating_sub(1)) + EDGE - sheet.margin - 10)))
                 title { (text) }
             }
         },
@@ -252,7 +258,7 @@ fn arrow(
         line class={ "wire " (class) @if !arrived { " lost" } } x1=(start) x2=(end) y1=(y) y2=(y) {}
         @if arrived { path class={ "tip " (class) } d=(tip) {} } @else { (cross(end, y)) }
         text class="label" x=(left.midpoint(right)) y=(y - 5) {
-            (cut(label, right - left - 16))
+            (cut(label, sheet.letters(right - left - 16)))
             title { (label) @if !arrived { ", which did not arrive" } }
         }
     }
@@ -262,9 +268,8 @@ fn cross(x: usize, y: usize) -> Markup {
     html! { path class="cross" d={ "M" (x.saturating_sub(5)) " " (y - 5) "l10 10m0 -10l-10 10" } {} }
 }
 
-/// A label as far as there is room for it.
-fn cut(label: &str, room: usize) -> String {
-    let letters = room / LETTER;
+/// A label as far as there is room for its letters.
+fn cut(label: &str, letters: usize) -> String {
     if label.chars().count() <= letters {
         return label.to_owned();
     }
@@ -329,7 +334,7 @@ mod tests {
 
     #[test]
     fn labels_end_where_the_room_does() {
-        assert_eq!(cut("INVITE", 100), "INVITE");
-        assert_eq!(cut("session-initiate", 70), "session-i…");
+        assert_eq!(cut("INVITE", 6), "INVITE");
+        assert_eq!(cut("session-initiate", 10), "session-i…");
     }
 }

@@ -68,7 +68,7 @@ fn offered(who: Who, candidates: &[Candidate]) -> Markup {
 
 fn tried(who: Who, pairs: &[&PairReport]) -> Markup {
     html! {
-        table.rows {
+        table.rows.pairs {
             caption { "Pairs that " (super::capital(who.name())) " tried for the sound, the best first" }
             thead {
                 tr {
