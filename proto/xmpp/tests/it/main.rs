@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod client_chaos;
 mod client_login;
 mod client_rig;
 mod client_session;
