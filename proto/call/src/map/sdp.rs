@@ -99,7 +99,7 @@ fn lost_defaults(description: &Description, text: &SessionDescription) -> Vec<Lo
     let (read, _) = read::description(text);
     let pairs = description.contents.iter().zip(&read.contents).enumerate();
     let lost = pairs.filter(|(_, (written, read))| {
-        !written.refused && written.transport.defaults != read.transport.defaults
+        !written.refused && !read.refused && written.transport.defaults != read.transport.defaults
     });
     lost.map(|(index, _)| Loss::Defaults(index)).collect()
 }

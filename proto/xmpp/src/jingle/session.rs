@@ -130,7 +130,7 @@ impl Place {
 }
 
 /// One session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     sid: String,
     us: Jid,

@@ -77,16 +77,23 @@ fn open(
         legal
     };
     let codecs: Vec<&Codec> = content.codecs.iter().filter(writable).collect();
+    // Another rendering's words may break SDP's line, or end it; the place is kept, and refused.
+    let (media, protocol) = (content.media.name(), protocol(content, theirs));
+    let sayable = is_token(media) && protocol.split('/').all(is_token);
+    if !sayable {
+        losses.push(Loss::Content(index));
+    }
+    let refused = content.refused || !sayable;
     let rtp = content.transport.defaults.first().copied().flatten();
     let line = MediaLine {
-        media: content.media.name().to_owned(),
-        port: if content.refused { 0 } else { rtp.map_or(DISCARD_PORT, |rtp| rtp.port()) },
+        media: if sayable { media } else { "application" }.to_owned(),
+        port: if refused { 0 } else { rtp.map_or(DISCARD_PORT, |rtp| rtp.port()) },
         port_count: None,
-        protocol: protocol(content, theirs),
+        protocol: if sayable { protocol } else { "RTP/AVP".to_owned() },
         formats: formats(&codecs),
     };
     let mut section = Section::media(&line);
-    if !content.refused {
+    if !refused {
         let address = rtp.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |rtp| rtp.ip());
         section.set(b'c', &Connection::new(address).to_string());
     }
@@ -100,7 +107,7 @@ fn open(
     if content.rtcp_mux {
         section.add_attribute("rtcp-mux", "");
     }
-    if !content.refused {
+    if !refused {
         write_rtcp(content, &mut section);
         if let Some(ice) = &content.transport.ice {
             write_ice(index, ice, &mut section, losses);

@@ -123,6 +123,25 @@ fn losses_are_named() {
     );
 }
 
+/// Nothing that another rendering brings ends a line, or begins one.
+#[test]
+fn lines_are_not_injected() {
+    let evil = "x\r\na=evil";
+    let mut offer = crate::Capabilities::default().offer(Direction::BOTH, Transport::default());
+    let content = &mut offer.contents[0];
+    evil.clone_into(&mut content.name);
+    content.codecs[0].name = evil.to_owned();
+    content.codecs[1].parameters = vec![(evil.to_owned(), evil.to_owned())];
+    let other = Content { media: MediaKind::Other(evil.to_owned()), ..content.clone() };
+    let keyed = Content { keying: Keying::Unknown(evil.to_owned()), ..content.clone() };
+    offer.contents.extend([other, keyed]);
+    let (text, losses) = session(1).write(&offer);
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains("evil"), "{text}");
+    assert!(losses.contains(&Loss::Content(1)) && losses.contains(&Loss::Content(2)));
+    assert!(text.contains("m=application 0 RTP/AVP ") && text.contains("m=audio 9 RTP/AVP "));
+}
+
 const BARESIP: &str = "v=0\r\no=- 3863120293 3205236133 IN IP4 10.77.0.11\r\ns=-\r\n\
     c=IN IP4 10.77.0.11\r\nt=0 0\r\na=tool:baresip 1.1.0\r\na=ice-options:trickle\r\n\
     m=audio 25250 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
