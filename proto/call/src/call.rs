@@ -16,6 +16,7 @@
 //! | a provisional response | [`Call::ringing`] |
 //! | the answer (early, final, or in an ACK) | [`Call::handle_answer`] |
 //! | the owner accepts | [`Call::answer`] |
+//! | candidates that came later | [`Call::add_candidates`] |
 //! | a later offer, or the wish for one | [`Call::handle_offer`], [`Call::offer`] |
 //! | the owner holds, or the network changed | [`Call::hold`], [`Call::restart`] |
 //! | a later offer of ours was refused | [`Call::keep_terms`] |
@@ -28,7 +29,7 @@ use connect::{
     Connect, IceMode, OpenError, Path, RemoteIce, RemoteParameters, RemoteStream, Role,
     SessionError, SessionId, SessionSpec, StreamSpec, TurnServer,
 };
-use ice::Explanation;
+use ice::{Candidate, Explanation};
 use machine::{Endpoint, Entropy, Instant, Now};
 use rtp::jitter_buffer::Frame;
 
@@ -37,6 +38,8 @@ use crate::description::{Content, Description, Direction, Ice, Transport};
 use crate::media::{Leg, Output, Source, Stats};
 use crate::negotiate::{self, Agreed, Capabilities};
 
+mod trickle;
+
 /// How a call is made.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -44,6 +47,8 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// How a path is found.
     pub ice: IceMode,
+    /// Whether candidates are told as they are found, by [`Event::Candidates`] (RFC 8838).
+    pub trickle: bool,
     /// STUN servers to ask.
     pub stun_servers: Vec<Endpoint>,
     /// TURN servers to relay through, the first that works.
@@ -63,6 +68,7 @@ impl Default for Config {
         Self {
             capabilities: Capabilities::default(),
             ice: IceMode::On,
+            trickle: false,
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),
             include_loopback: false,
@@ -97,6 +103,15 @@ pub enum Event {
     Offer(Description),
     /// Send this answer.
     Answer(Description),
+    /// Tell the other side that there are more candidates of ours.
+    Candidates {
+        /// The content's place in the description.
+        index: usize,
+        /// The candidates.
+        candidates: Vec<Candidate>,
+        /// No others follow.
+        complete: bool,
+    },
     /// The state changed.
     State(State),
     /// A path was chosen, or changed. Component 1 carries RTP, 2 RTCP unless they share.
@@ -157,7 +172,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// Begins a call of ours. [`Event::Offer`] comes when our candidates are gathered.
+    /// Begins a call of ours. [`Event::Offer`] comes when our candidates are gathered, or at once if
+    /// it trickles.
     ///
     /// Also for a call that came without an offer: ours then goes into the answer.
     ///
@@ -207,6 +223,7 @@ impl Call {
         let spec = SessionSpec {
             streams: vec![StreamSpec { components }],
             ice: config.ice,
+            trickle: config.trickle,
             role,
             stun_servers: config.stun_servers.clone(),
             turn_servers: config.turn_servers.clone(),
@@ -244,6 +261,12 @@ impl Call {
         self.state
     }
 
+    /// The place of the call's own content in the descriptions.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
     /// What was agreed last.
     #[must_use]
     pub const fn agreed(&self) -> Option<&Agreed> {
@@ -263,7 +286,8 @@ impl Call {
         }
     }
 
-    /// Accepts a call that came. [`Event::Answer`] comes when our candidates are gathered.
+    /// Accepts a call that came. [`Event::Answer`] comes when our candidates are gathered, or at once
+    /// if it trickles.
     ///
     /// # Errors
     /// If it does not ring here.
@@ -329,7 +353,7 @@ impl Call {
         if let Some(remote) = remote {
             connect.set_remote(now, self.session, &remote)?;
         }
-        let transport = transport_of(connect, self.session);
+        let transport = transport_of(connect, self.session, self.config.trickle);
         let answer = capabilities.answer(&offer, index, self.direction, transport);
         let agreed = negotiate::agree(&answer, &offer)?;
         self.index = index;
@@ -363,9 +387,20 @@ impl Call {
         };
         if let Some(content) = ours.contents.get_mut(self.index) {
             content.direction = self.direction;
-            content.transport = transport_of(connect, self.session);
+            content.transport = transport_of(connect, self.session, self.config.trickle);
         }
         Ok(ours.clone())
+    }
+
+    /// Our description as it stands now, if it was given out: with the candidates that were found
+    /// since, of which nobody needs to be told one by one then.
+    pub fn describe(&mut self, connect: &Connect) -> Option<Description> {
+        let transport = transport_of(connect, self.session, self.config.trickle);
+        let ours = self.ours.as_mut()?;
+        if let Some(content) = ours.contents.get_mut(self.index) {
+            content.transport = transport;
+        }
+        Some(ours.clone())
     }
 
     /// Looks for a path anew, with new credentials: an [`Event::Offer`] for the other side follows.
@@ -424,8 +459,11 @@ impl Call {
                 self.gathered = true;
                 // Only an answer's own parameters can be refused here, and the offer's were read.
                 let _ = self.speak(now, connect);
+                if self.config.trickle {
+                    self.tell(None, true);
+                }
             }
-            connect::Event::Candidate { candidate, .. } => self.found(connect, &candidate),
+            connect::Event::Candidate { candidate, .. } => self.found(now, connect, &candidate),
             connect::Event::Writable { component: 1, .. } => self.establish(now),
             connect::Event::Path { component, path, .. } => {
                 self.events.push_back(Event::Path { component, path });
@@ -475,15 +513,15 @@ impl Call {
         }
     }
 
-    /// Says what is to be said, once our candidates are gathered.
+    /// Says what is to be said first, once enough is known of our side.
     fn speak(&mut self, now: Now, connect: &mut Connect) -> Result<(), Error> {
-        if !self.gathered {
+        if self.ours.is_some() || !self.is_ready(connect) {
             return Ok(());
         }
-        let capabilities = &self.config.capabilities;
+        let (capabilities, trickle) = (&self.config.capabilities, self.config.trickle);
         match (self.state, &self.theirs) {
             (State::Offering | State::Ringing, None) => {
-                let transport = transport_of(connect, self.session);
+                let transport = transport_of(connect, self.session, trickle);
                 let offer = capabilities.offer(self.direction, transport);
                 self.leg.expect(capabilities.codecs.clone());
                 self.ours = Some(offer.clone());
@@ -491,7 +529,7 @@ impl Call {
                 Ok(())
             }
             (State::Answered, Some(offer)) => {
-                let transport = transport_of(connect, self.session);
+                let transport = transport_of(connect, self.session, trickle);
                 let answer = capabilities.answer(offer, self.index, self.direction, transport);
                 let agreed = negotiate::agree(&answer, offer)?;
                 let offer = offer.clone();
@@ -529,28 +567,6 @@ impl Call {
         Ok(())
     }
 
-    /// A STUN server answered late, when packets were lost: our description is out already.
-    fn found(&mut self, connect: &Connect, candidate: &ice::Candidate) {
-        // What a check reveals, both sides learn from it.
-        let revealed = candidate.kind == ice::CandidateKind::PeerReflexive;
-        let unused =
-            candidate.component > 1 && self.agreed.as_ref().is_some_and(|agreed| agreed.rtcp_mux);
-        if self.ours.is_some() && !revealed && !unused {
-            self.untold = true;
-            self.tell_late(connect);
-        }
-    }
-
-    /// Offers the description anew while a path is still looked for, with what was found since.
-    fn tell_late(&mut self, connect: &Connect) {
-        if self.state == State::Connecting
-            && std::mem::take(&mut self.untold)
-            && let Ok(offer) = self.offer(connect)
-        {
-            self.events.push_back(Event::Offer(offer));
-        }
-    }
-
     /// There is a path for RTP.
     fn establish(&mut self, now: Now) {
         if self.state == State::Connecting {
@@ -585,13 +601,13 @@ impl Call {
 }
 
 /// What our side of the session is, for a description.
-fn transport_of(connect: &Connect, session: SessionId) -> Transport {
+fn transport_of(connect: &Connect, session: SessionId, trickle: bool) -> Transport {
     let Some(local) = connect.local(session) else { return Transport::default() };
     let Some(stream) = local.streams.into_iter().next() else { return Transport::default() };
     let ice = local.credentials.map(|credentials| Ice {
         credentials,
         lite: false,
-        complete: true,
+        complete: local.gathered || !trickle,
         candidates: stream.candidates,
     });
     Transport { ice, defaults: stream.defaults }

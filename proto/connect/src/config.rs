@@ -43,6 +43,9 @@ pub struct SessionSpec {
     pub streams: Vec<StreamSpec>,
     /// How paths are found.
     pub ice: IceMode,
+    /// Whether the other side is told candidates as they are found (RFC 8838), so that nobody waits
+    /// for the last one: slow sources get their time.
+    pub trickle: bool,
     /// Our role at the start: whoever offers controls (RFC 8445 §6.1.1).
     pub role: Role,
     /// STUN servers to ask, IPv4 and IPv6 as they come.
@@ -63,6 +66,7 @@ impl Default for SessionSpec {
         Self {
             streams: vec![StreamSpec { components: 1 }],
             ice: IceMode::On,
+            trickle: false,
             role: Role::Controlling,
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),

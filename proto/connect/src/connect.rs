@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use ice::{Explanation, Role};
+use ice::{Candidate, Explanation, Role};
 use machine::{Entropy, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers};
 use stun::Credentials;
 
@@ -178,6 +178,22 @@ impl Connect {
             |session: &mut Session, context: &mut Context<'_>| session.set_remote(context, remote);
         self.with(now, session, set).ok_or(SessionError::NoSession)??;
         Ok(())
+    }
+
+    /// Takes more of the other side's candidates of one stream (RFC 8838 §11), after
+    /// [`set_remote`](Self::set_remote) told its credentials; `complete` says that no others will
+    /// come. Without ICE they mean nothing.
+    pub fn add_remote(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        stream: usize,
+        candidates: &[Candidate],
+        complete: bool,
+    ) {
+        self.with(now, session, |session, context| {
+            session.add_remote(context, stream, candidates, complete);
+        });
     }
 
     /// Sets the role, as signalling says it; best before checks start.

@@ -57,6 +57,10 @@ pub const RELAY_STAGGER: Duration = Duration::from_secs(1);
 /// reached by TCP after UDP was silent.
 pub const RELAY_GATHER_GRACE: Duration = Duration::from_millis(1200);
 
+/// How long gathering goes on when candidates are told as they are found: nobody waits for it, and
+/// until then none may be said to be the last (RFC 8838 §13).
+pub const TRICKLE_GATHER_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long gathering goes on when only relayed addresses are of use.
 pub const RELAY_ONLY_GATHER_LIMIT: Duration = Duration::from_secs(10);
 

@@ -65,6 +65,8 @@ pub(crate) struct Gatherer {
     over: bool,
     relay_over: bool,
     answered: bool,
+    /// Whether slow sources get the whole time.
+    patient: bool,
     /// How long a binding may be idle.
     interval: Duration,
     /// The same; `None` once nobody needs it.
@@ -83,6 +85,7 @@ impl Gatherer {
             over: false,
             relay_over: false,
             answered: false,
+            patient: false,
             interval,
             refresh: Some(interval),
             ta: config.ta,
@@ -93,6 +96,12 @@ impl Gatherer {
     pub(crate) fn start(&mut self, now: Instant, limit: Duration, relay_limit: Duration) {
         self.timers.set(Timer::Limit, now + limit);
         self.timers.set(Timer::RelayLimit, now + relay_limit);
+    }
+
+    /// The same where nobody waits: one source that answered hurries no other.
+    pub(crate) fn start_patiently(&mut self, now: Instant, limit: Duration) {
+        self.patient = true;
+        self.start(now, limit, limit);
     }
 
     /// A socket is bound: it will ask every server that it can reach.
@@ -231,7 +240,7 @@ impl Gatherer {
 
     /// A server of whatever kind has answered: others are waited for a moment longer.
     pub(crate) fn answered(&mut self, now: Instant) {
-        if !std::mem::replace(&mut self.answered, true) {
+        if !std::mem::replace(&mut self.answered, true) && !self.patient {
             for (timer, grace) in
                 [(Timer::Limit, GATHER_GRACE), (Timer::RelayLimit, RELAY_GATHER_GRACE)]
             {

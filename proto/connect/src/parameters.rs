@@ -8,6 +8,8 @@ use machine::Endpoint;
 pub struct LocalParameters {
     /// Our ICE credentials; `None` with ICE off.
     pub credentials: Option<Credentials>,
+    /// Whether every socket is bound, or cannot be: the host candidates are known.
+    pub bound: bool,
     /// Whether gathering is done: no candidate will follow, unless a source answers very late.
     pub gathered: bool,
     /// A stream each, in the order of the spec.

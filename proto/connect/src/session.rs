@@ -18,7 +18,7 @@ use ice::{Agent, Explanation, Reason};
 use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Now, Outputs};
 
 use crate::addresses::LocalAddress;
-use crate::defaults::{CHECKS_BEFORE_PERMISSIONS, RELAY_ONLY_GATHER_LIMIT};
+use crate::defaults::{CHECKS_BEFORE_PERMISSIONS, RELAY_ONLY_GATHER_LIMIT, TRICKLE_GATHER_LIMIT};
 use crate::gather::{Gatherer, Mapped, Packet};
 use crate::relay::RelayId;
 use crate::{Config, Event, IceMode, SessionId, SessionSpec};
@@ -114,11 +114,14 @@ impl Session {
             agent
         });
         let mut gatherer = Gatherer::new(config, entropy.fork("gather"));
-        let relay_limit = match spec.ice {
-            IceMode::RelayOnly => config.gather_limit.max(RELAY_ONLY_GATHER_LIMIT),
-            IceMode::On | IceMode::Off => config.gather_limit,
-        };
-        gatherer.start(now.mono, config.gather_limit, relay_limit);
+        let limit = config.gather_limit;
+        if spec.trickle && spec.ice != IceMode::Off {
+            gatherer.start_patiently(now.mono, limit.max(TRICKLE_GATHER_LIMIT));
+        } else if spec.ice == IceMode::RelayOnly {
+            gatherer.start(now.mono, limit, limit.max(RELAY_ONLY_GATHER_LIMIT));
+        } else {
+            gatherer.start(now.mono, limit, limit);
+        }
         Self {
             components: spec.streams.iter().map(|stream| stream.components).collect(),
             spec,
@@ -328,9 +331,8 @@ impl Session {
         if self.gathered || !self.started || self.closing {
             return;
         }
-        let binding = self.sockets.values().any(|socket| socket.state == SocketState::Binding);
         let relays = !self.gatherer.is_relay_over() && self.relays_pending();
-        if binding || !self.gatherer.is_done() || relays {
+        if self.is_binding() || !self.gatherer.is_done() || relays {
             return;
         }
         self.gathered = true;

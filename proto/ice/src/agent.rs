@@ -56,6 +56,8 @@ pub struct Config {
     pub check_lifetime: Duration,
     /// How long to look for a path before failing.
     pub patience: Duration,
+    /// How long to look for one while candidates may still come.
+    pub trickle_patience: Duration,
     /// How long to wait for a better pair before nominating.
     pub nomination_patience: Duration,
     /// How long, if the best one is relayed and direct ones may still work.
@@ -88,6 +90,7 @@ impl Default for Config {
             rto_max: defaults::RTO_MAX,
             check_lifetime: defaults::CHECK_LIFETIME,
             patience: defaults::PATIENCE,
+            trickle_patience: defaults::TRICKLE_PATIENCE,
             nomination_patience: defaults::NOMINATION_PATIENCE,
             relayed_nomination_patience: defaults::RELAYED_NOMINATION_PATIENCE,
             keepalive: defaults::KEEPALIVE,
@@ -165,6 +168,7 @@ enum Timer {
     Renominate { stream: usize, component: u16 },
     Keepalive { stream: usize, component: u16 },
     Patience,
+    TricklePatience,
 }
 
 /// One ICE session.
@@ -191,6 +195,8 @@ pub struct Agent {
     remote_complete: bool,
     /// Whether the time is up that others have to turn up in (RFC 8863 §4).
     patience_over: bool,
+    /// Whether the time is up that sides have to tell their candidates in.
+    trickle_over: bool,
     phase: Phase,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -222,6 +228,7 @@ impl Agent {
             local_complete: false,
             remote_complete: false,
             patience_over: false,
+            trickle_over: false,
             phase: Phase::Running,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -304,8 +311,10 @@ impl Agent {
         }
         self.remote = Some(Remote { credentials, lite });
         //= RFC 8863 §4: the time to wait for peers starts when checks can start.
-        self.patience_over = false;
+        (self.patience_over, self.trickle_over) = (false, false);
         self.timers.set(Timer::Patience, now.mono + self.config.patience);
+        let trickle = self.config.trickle_patience.max(self.config.patience);
+        self.timers.set(Timer::TricklePatience, now.mono + trickle);
         if lite {
             //= RFC 8445 §6.1.1: a full agent facing a lite one controls.
             self.switch_role(Role::Controlling);
@@ -369,6 +378,7 @@ impl Agent {
             self.timers.cancel(&Timer::Check(id));
         }
         self.timers.cancel(&Timer::Patience);
+        self.timers.cancel(&Timer::TricklePatience);
         self.checklists.clear();
         self.remote_complete = false;
         self.phase = Phase::Running;
@@ -405,6 +415,10 @@ impl Agent {
                 }
                 Timer::Patience => {
                     self.patience_over = true;
+                    self.consider(now.mono);
+                }
+                Timer::TricklePatience => {
+                    self.trickle_over = true;
                     self.consider(now.mono);
                 }
             }

@@ -23,6 +23,12 @@ pub const CHECK_LIFETIME: Duration = Duration::from_millis(39_500);
 /// it knows has failed: peer-reflexive candidates may still turn up (RFC 8863 §4).
 pub const PATIENCE: Duration = Duration::from_millis(39_500);
 
+/// How long the agent waits for the candidates of a side that never says that it has told them all,
+/// from when checks can start, before it fails like any other (RFC 8838 §8 leaves it without end). A
+/// side that trickles tells its last candidate within seconds; longer than [`PATIENCE`], for
+/// candidates that come last still want their checks.
+pub const TRICKLE_PATIENCE: Duration = Duration::from_secs(45);
+
 /// How long the controlling agent waits after the first valid pair of a stream for a better one,
 /// before it nominates the best that it has (RFC 8445 §8.1.1 leaves the criterion to the agent).
 /// Two round trips across a continent.

@@ -41,3 +41,24 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(4);
 /// other side is gone and cannot say so. Long enough for whoever sends nothing while nobody speaks:
 /// RTCP comes every five seconds or so (RFC 3550 §6.2).
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a callee of whom we see devices is looked at before they are asked by a message: a device's
+/// capabilities are asked for when its presence comes, and that takes a round trip between the devices.
+pub const SEEK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long it may ring over XMPP, there or here, as long as over SIP (RFC 3261 §16.6 step 11 has three
+/// minutes): then the call is given up.
+pub const RING_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long a device that we told to go on may take to begin its session (XEP-0353 §3): a message and
+/// a request, and some gathering.
+pub const INITIATE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an account that is logged in waits for the sign that its server passes on to it what comes
+/// for it, before it counts as registered without: every server sends a resource its own presence
+/// (RFC 6121 §4.2.2), and one that does not still serves.
+pub const PRESENCE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Contents with candidates that came before the answer to our offer, a call: they are few, and most
+/// peers send none.
+pub const MAX_EARLY_CONTENTS: usize = 16;

@@ -7,7 +7,7 @@ pub use connect::{Candidate, CandidateKind, Explanation, Fate, PairReport, PairS
 use machine::{Endpoint, FailKind, Transport};
 pub use sip::ua::{By, Reason};
 
-pub use crate::reason::{EndKind, EndReason, RegistrationError, RegistrationErrorKind};
+pub use crate::reason::{EndKind, EndReason, JingleEnd, RegistrationError, RegistrationErrorKind};
 
 /// The name of a call; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

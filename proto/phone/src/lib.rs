@@ -17,24 +17,32 @@
 //! | `keepalive` | STUN on the signalling flow |
 //! | [`defaults`] | limits and timeouts |
 
+mod account;
 pub mod address;
+mod client;
 pub mod config;
 pub mod defaults;
 pub mod event;
+mod invitations;
+mod jingle;
 mod keepalive;
 mod phone;
 mod reason;
 mod session;
+mod settings;
 mod signalling;
+mod user_agent;
 
 pub use address::{Address, Protocol, Target};
 pub use call::media::Source;
+pub use client::MessageError;
 pub use config::{
     Account, BareJid, Config, FullJid, IceMode, Jid, Relays, Server, SipUri, TurnServer, Uri,
 };
 pub use crypto::Secret;
 pub use event::{
-    By, CallId, Candidate, CandidateKind, EndKind, EndReason, Event, Explanation, Fate, MessageId,
-    PairReport, PairState, Path, Reason, RegistrationError, RegistrationErrorKind, Stats,
+    By, CallId, Candidate, CandidateKind, EndKind, EndReason, Event, Explanation, Fate, JingleEnd,
+    MessageId, PairReport, PairState, Path, Reason, RegistrationError, RegistrationErrorKind,
+    Stats,
 };
-pub use phone::{CallError, MessageError, Phone};
+pub use phone::{CallError, Phone};

@@ -8,25 +8,32 @@ use call::Call;
 use call::media::Source;
 use connect::Connect;
 use machine::{
-    AddressClass, Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs,
-    Timers, Transport,
+    Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
+    Transport,
 };
 use sip::stack;
-use sip::transport::{Flow, flow};
+use sip::transport::flow;
 use sip::ua::{self, UserAgent};
 use sip::{Host, SipUri, Status};
+use xmpp::client::Client;
 
+use crate::account::{self, Connection, Line, Login};
 use crate::address::{Address, Protocol, Target};
-use crate::config::{Account, Config, IceMode, Relays, TurnServer};
+use crate::config::{Account, Config};
 use crate::defaults;
-use crate::event::{By, CallId, EndReason, Event, MessageId};
+use crate::event::{By, CallId, EndReason, Event};
+use crate::invitations::Invitation;
 use crate::keepalive::{Keepalives, Outcome};
-use crate::session::{Next, Session};
+use crate::reason::JingleEnd;
+use crate::session::Session;
+use crate::signalling::{Context, Signalling, jingle, sip as sip_leg};
 
 /// Ids of signalling sockets and look-ups.
 const SIGNALLING: u16 = 1;
 /// Ids of media sockets.
 const PATHS: u16 = 2;
+/// Ids of the first account's XMPP client; each account has a namespace.
+const CLIENTS: u16 = 16;
 
 /// A user agent: registrations, calls and their media.
 #[derive(Debug)]
@@ -35,30 +42,22 @@ pub struct Phone {
     pub(crate) agent: UserAgent,
     pub(crate) connect: Connect,
     pub(crate) keepalives: Keepalives,
-    /// The configuration's accounts, as the user agent names them.
-    pub(crate) accounts: Vec<ua::AccountId>,
-    /// How the core of each account is reached, while it is registered.
-    pub(crate) routes: Vec<Option<Route>>,
+    /// The configuration's accounts, at their places.
+    pub(crate) lines: Vec<Line>,
     pub(crate) sessions: BTreeMap<CallId, Session>,
+    /// Calls that are proposed to us by message, and have no session yet.
+    pub(crate) invitations: BTreeMap<CallId, Invitation>,
     /// Accounts whose removal is under way.
     pub(crate) unregistering: BTreeSet<usize>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) outputs: Outputs<Event, Infallible>,
     entropy: Entropy,
     next_call: u64,
-    timers: Timers<Timer>,
+    pub(crate) timers: Timers<Timer>,
     /// The families that sockets for signalling were asked for: IPv4, IPv6.
     listening: [bool; 2],
     stage: Stage,
     scratch: Vec<u8>,
-}
-
-/// The way to an account's core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) flow: Flow,
-    /// Our address as the core sees it.
-    pub(crate) reflexive: Endpoint,
 }
 
 /// How far the end of the phone has come.
@@ -76,7 +75,9 @@ enum Stage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
+pub(crate) enum Timer {
+    /// An account of XMPP has waited for its own presence for long enough.
+    Presence(usize),
     /// The time for calls to end in peace is up.
     HangUp,
     /// The time for a peaceful end is up.
@@ -92,6 +93,9 @@ pub enum CallError {
     /// The account speaks another protocol than whom it is to call.
     #[error("an account of {} cannot call an address of {}", .0.name(), .1.name())]
     OtherProtocol(Protocol, Protocol),
+    /// The account is not connected to its core.
+    #[error("not connected")]
+    NotConnected,
     /// As many calls as are allowed.
     #[error("{0} calls at a time are the limit")]
     TooMany(usize),
@@ -101,21 +105,6 @@ pub enum CallError {
     /// No path can be looked for.
     #[error(transparent)]
     Call(#[from] call::call::Error),
-}
-
-/// Why a message was not sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
-    /// The configuration has no such account.
-    #[error("there is no account {0}")]
-    NoAccount(usize),
-    /// The account speaks another protocol than whom it is to write to, or one in which messages are
-    /// not built.
-    #[error("an account of {} cannot write to an address of {}", .0.name(), .1.name())]
-    OtherProtocol(Protocol, Protocol),
-    /// The account is not connected to its core.
-    #[error("not connected")]
-    NotConnected,
 }
 
 impl Phone {
@@ -133,21 +122,30 @@ impl Phone {
         let paths = entropy.fork("phone.connect");
         let connect = Connect::new(config.connect.clone(), Ids::new(PATHS), paths);
         let instance = instance(&mut entropy.fork("phone.instance"));
-        let known = config.accounts.iter().take(defaults::MAX_ACCOUNTS);
-        let accounts: Vec<_> = known
-            .filter_map(|account| match &account.address {
-                Address::Sip(uri) => Some(agent.add_account(sip_account(account, uri, &instance))),
-                Address::Xmpp(_) => None,
-            })
-            .collect();
+        let known = (0u16..).zip(&config.accounts).take(defaults::MAX_ACCOUNTS);
+        let login = |(n, account): (u16, &Account)| {
+            let login = match &account.address {
+                Address::Sip(uri) => {
+                    Login::Sip(agent.add_account(sip_account(account, uri, &instance)))
+                }
+                Address::Xmpp(jid) => {
+                    let client = account::client_config(jid, account, &config);
+                    let entropy = entropy.fork(&format!("phone.client.{n}"));
+                    let client = Client::new(client, Ids::new(CLIENTS + n), &entropy);
+                    Login::Xmpp(Box::new(Connection { client, untold: None }))
+                }
+            };
+            Line { login, route: None }
+        };
+        let lines = known.map(login).collect();
         Self {
             keepalives: Keepalives::new(&entropy),
-            routes: vec![None; accounts.len()],
             config,
             agent,
             connect,
-            accounts,
+            lines,
             sessions: BTreeMap::new(),
+            invitations: BTreeMap::new(),
             unregistering: BTreeSet::new(),
             events: VecDeque::new(),
             outputs: Outputs::new(),
@@ -162,8 +160,11 @@ impl Phone {
 
     /// Registers every account and keeps it registered.
     pub fn register(&mut self, now: Now) {
-        for account in &self.accounts {
-            self.agent.register(now, *account);
+        for line in &mut self.lines {
+            match &mut line.login {
+                Login::Sip(account) => self.agent.register(now, *account),
+                Login::Xmpp(connection) => connection.client.connect(now),
+            }
         }
         self.run(now);
     }
@@ -182,24 +183,34 @@ impl Phone {
         if self.is_stopping() {
             return Err(CallError::Stopping);
         }
-        if account >= self.accounts.len() {
+        let Some(line) = self.lines.get(account) else {
             return Err(CallError::NoAccount(account));
-        }
-        let own = self.config.accounts[account].address.protocol();
-        let Target::Sip(to) = to else {
-            return Err(CallError::OtherProtocol(own, to.protocol()));
         };
-        if own != Protocol::Sip {
-            return Err(CallError::OtherProtocol(own, Protocol::Sip));
+        let own = if line.sip().is_some() { Protocol::Sip } else { Protocol::Xmpp };
+        if own != to.protocol() {
+            return Err(CallError::OtherProtocol(own, to.protocol()));
         }
-        if self.sessions.len() >= self.config.max_calls {
+        if own == Protocol::Xmpp && line.jid().is_none() {
+            return Err(CallError::NotConnected);
+        }
+        if self.is_full() {
             return Err(CallError::TooMany(self.config.max_calls));
         }
-        let config = self.call_config(account, source);
+        let config = self.call_config(account, source.clone());
         let (id, entropy) = self.next_call();
         let call = Call::dial(now, config, &mut self.connect, entropy.fork("phone.call"))?;
-        let next = Next::Invite { account, to: to.clone() };
-        self.sessions.insert(id, Session::new(id, call, next, &entropy));
+        let signalling = match to {
+            Target::Sip(to) => {
+                let leg = sip_leg::Leg::outgoing(account, to.clone(), &entropy);
+                Signalling::Sip(Box::new(leg))
+            }
+            Target::Xmpp(to) => {
+                let leg = jingle::Leg::outgoing(now, account, to, source, &entropy);
+                Signalling::Jingle(Box::new(leg))
+            }
+        };
+        self.sessions.insert(id, Session::new(id, call, signalling));
+        self.seek(now, id, false);
         self.run(now);
         Ok(id)
     }
@@ -211,23 +222,33 @@ impl Phone {
             if let Err(reason) = session.answer(now, &mut self.connect) {
                 session.fate = Some(reason);
             }
-            session.offer_in_answer(now, &mut self.agent);
+            if let Signalling::Sip(leg) = &mut session.signalling {
+                leg.offer_in_answer(now, &mut self.agent);
+            }
+        } else {
+            self.accept_invitation(now, call, source);
         }
         self.run(now);
     }
 
     /// Refuses a call that came and was not answered: busy here, or declined.
     pub fn reject(&mut self, now: Now, call: CallId, busy: bool) {
-        if let Some(sip) = self.sessions.get(&call).and_then(|session| session.sip) {
-            let status = if busy { Status::BUSY_HERE } else { Status::DECLINE };
-            self.agent.reject(now, sip, status);
+        match self.sessions.get(&call).map(|session| &session.signalling) {
+            Some(Signalling::Sip(leg)) => {
+                let status = if busy { Status::BUSY_HERE } else { Status::DECLINE };
+                if let Some(id) = leg.id {
+                    self.agent.reject(now, id, status);
+                }
+            }
+            Some(Signalling::Jingle(_)) => self.reject_jingle(now, call, busy),
+            None => self.reject_invitation(now, call, busy),
         }
         self.run(now);
     }
 
-    /// Ends a call, whatever its state: CANCEL, BYE, or a refusal.
+    /// Ends a call, whatever its state: CANCEL, BYE, a refusal, or what Jingle has for each.
     pub fn hang_up(&mut self, now: Now, call: CallId) {
-        self.end_signalling(now, call, EndReason::Signalling(ua::Reason::Cancelled));
+        self.end_signalling(now, call);
         self.run(now);
     }
 
@@ -247,49 +268,23 @@ impl Phone {
             self.stage = Stage::HangingUp;
             self.timers.set(Timer::HangUp, now.mono + defaults::HANG_UP_LIMIT);
             self.timers.set(Timer::Stop, now.mono + defaults::STOP_LIMIT);
-            let calls: Vec<CallId> = self.sessions.keys().copied().collect();
+            let calls: Vec<CallId> = self.calls().collect();
             for call in calls {
-                self.end_signalling(now, call, EndReason::Signalling(ua::Reason::Cancelled));
+                self.end_signalling(now, call);
             }
         }
         self.run(now);
     }
 
-    /// Writes `text` to somebody. [`Event::MessageFailed`] follows if it comes back.
-    ///
-    /// # Errors
-    /// If it cannot be sent.
-    pub fn send_message(
-        &mut self,
-        now: Now,
-        account: usize,
-        to: &Target,
-        text: &str,
-    ) -> Result<MessageId, MessageError> {
-        let _ = (now, text);
-        let own = self.config.accounts.get(account).ok_or(MessageError::NoAccount(account))?;
-        Err(MessageError::OtherProtocol(own.address.protocol(), to.protocol()))
-    }
-
-    /// Asks to see somebody's presence; who approves may see ours too.
-    ///
-    /// # Errors
-    /// If it cannot be asked.
-    pub fn subscribe(&mut self, now: Now, account: usize, to: &Target) -> Result<(), MessageError> {
-        self.send_message(now, account, to, "").map(drop)
-    }
-
-    /// Lets somebody who asked see our presence.
-    ///
-    /// # Errors
-    /// If it cannot be told.
-    pub fn approve(&mut self, now: Now, account: usize, to: &Target) -> Result<(), MessageError> {
-        self.send_message(now, account, to, "").map(drop)
-    }
-
     /// The calls there are.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
-        self.sessions.keys().copied()
+        let invitations = self.invitations.iter().filter(|(_, invitation)| invitation.is_open());
+        self.sessions.keys().chain(invitations.map(|(call, _)| call)).copied()
+    }
+
+    /// Whether there are as many calls as are allowed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sessions.len() + self.invitations.len() >= self.config.max_calls
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -302,71 +297,34 @@ impl Phone {
         (id, self.entropy.fork(&format!("phone.call.{}", id.0)))
     }
 
-    pub(crate) fn call_config(&self, account: usize, source: Source) -> call::Config {
-        let route = self.routes.get(account).copied().flatten();
-        let stun_servers = match route {
-            _ if !self.config.stun_servers.is_empty() => self.config.stun_servers.clone(),
-            // Without ICE the description names our own address, unless a server was configured.
-            _ if self.config.ice == IceMode::Off => Vec::new(),
-            //= RFC 5626 §3.5.2: where the registrar takes SIP over UDP, it answers STUN.
-            Some(route) => vec![route.flow.remote],
-            None => Vec::new(),
-        };
-        // What the core sees is an address of ours where no NAT is in between; else it fits none.
-        let preferred = route.map(|Route { flow, reflexive }| match flow.local.ip() {
-            ip if ip.is_unspecified() => reflexive.ip(),
-            ip => ip,
-        });
-        call::Config {
-            capabilities: self.config.capabilities.clone(),
-            ice: self.config.ice,
-            stun_servers,
-            turn_servers: self.turn_servers(account),
-            // A core on this host may have its relay and its users here too, and nowhere else.
-            include_loopback: self.config.include_loopback || route.is_some_and(is_on_this_host),
-            preferred,
-            source,
-            stats_every: self.config.media_report,
+    /// Ends a call: over SIP, the user agent says when it is over.
+    fn end_signalling(&mut self, now: Now, call: CallId) {
+        match self.sessions.get(&call).map(|session| &session.signalling) {
+            Some(Signalling::Sip(leg)) => match leg.id {
+                Some(id) => self.agent.hangup(now, id),
+                None => self.drop_session(now, call, ua::Reason::Cancelled.into(), By::Us),
+            },
+            Some(Signalling::Jingle(_)) => self.hang_up_jingle(now, call),
+            None => self.reject_invitation(now, call, false),
         }
     }
 
-    /// The TURN servers of an account's calls.
-    fn turn_servers(&self, account: usize) -> Vec<TurnServer> {
-        let given = match &self.config.relays {
-            _ if self.config.ice == IceMode::Off => return Vec::new(),
-            Relays::Off => return Vec::new(),
-            Relays::Given(servers) => return servers.clone(),
-            Relays::OfCore => self.config.accounts.get(account),
-        };
-        let route = self.routes.get(account).copied().flatten();
-        let (Some(Account { address, password, .. }), Some(route)) = (given, route) else {
-            return Vec::new();
-        };
-        let registrar = route.flow.remote.ip();
-        // An address has no records, nor has what is this host alone (RFC 6761 §6.3): no look-up then.
-        let domain = address.domain();
-        let nowhere = domain.parse::<IpAddr>().is_ok() || domain.eq_ignore_ascii_case("localhost");
-        let host = if nowhere { registrar.to_string() } else { domain };
-        vec![TurnServer {
-            host,
-            port: None,
-            transport: None,
-            fallback: vec![registrar],
-            username: address.user(),
-            password: password.clone(),
-        }]
+    /// Forgets a call that is over.
+    pub(crate) fn drop_session(&mut self, now: Now, call: CallId, reason: EndReason, by: By) {
+        if let Some(session) = self.sessions.remove(&call) {
+            session.end(now, &mut self.connect, reason, by, &mut self.events);
+        }
     }
 
-    fn end_signalling(&mut self, now: Now, call: CallId, unsent: EndReason) {
-        match self.sessions.get(&call).map(|session| session.sip) {
-            Some(Some(sip)) => self.agent.hangup(now, sip),
-            Some(None) => {
-                if let Some(session) = self.sessions.remove(&call) {
-                    session.end(now, &mut self.connect, unsent, By::Us, &mut self.events);
-                }
-            }
-            None => {}
-        }
+    /// What a call of ours works with, and that call.
+    pub(crate) fn at_work(
+        &mut self,
+        now: Now,
+        call: CallId,
+    ) -> Option<(Context<'_>, &mut Session)> {
+        let Self { agent, lines, connect, events, sessions, .. } = self;
+        let session = sessions.get_mut(&call)?;
+        Some((Context { now, agent, lines, connect, events }, session))
     }
 
     /// Opens a socket for each family that the host has, once.
@@ -386,6 +344,9 @@ impl Phone {
             Input::Interfaces(interfaces) => {
                 self.listen(interfaces);
                 self.agent.handle_input(now, &input);
+                for client in self.lines.iter_mut().filter_map(Line::client_mut) {
+                    client.handle_input(now, Input::Interfaces(interfaces.clone()));
+                }
                 self.connect.handle_input(now, input);
             }
             Input::Datagram { socket, remote, bytes, .. }
@@ -396,8 +357,21 @@ impl Phone {
                 }
             }
             other if namespace(other) == Some(PATHS) => self.connect.handle_input(now, input),
-            other => self.agent.handle_input(now, other),
+            other => match self.client_of(namespace(other)) {
+                Some(client) => {
+                    if let Some(input) = input.map_answer(|()| None) {
+                        client.handle_input(now, input);
+                    }
+                }
+                None => self.agent.handle_input(now, other),
+            },
         }
+    }
+
+    /// The client that names its connections and look-ups in a namespace.
+    fn client_of(&mut self, namespace: Option<u16>) -> Option<&mut Client> {
+        let place = namespace?.checked_sub(CLIENTS)?;
+        self.lines.get_mut(usize::from(place))?.client_mut()
     }
 
     fn tell_keepalive(&mut self, now: Now, outcome: Outcome) {
@@ -410,7 +384,7 @@ impl Phone {
     }
 
     /// Lets the parts talk to each other until none has anything to say.
-    fn run(&mut self, now: Now) {
+    pub(crate) fn run(&mut self, now: Now) {
         let mut buf = std::mem::take(&mut self.scratch);
         loop {
             let mut quiet = true;
@@ -418,6 +392,7 @@ impl Phone {
                 quiet = false;
                 self.handle_signalling(now, event);
             }
+            quiet &= self.drain_clients(now, &mut buf);
             buf.clear();
             while let Some(output) = self.connect.poll_output(&mut buf) {
                 quiet = false;
@@ -446,16 +421,19 @@ impl Phone {
     fn pump(&mut self, now: Now) -> bool {
         let before = self.events.len();
         let mut doomed = Vec::new();
-        for session in self.sessions.values_mut() {
-            let (agent, connect) = (&mut self.agent, &mut self.connect);
-            session.pump(now, agent, &self.accounts, connect, &mut self.events);
-            session.offer_in_answer(now, agent);
+        let Self { agent, lines, connect, events, sessions, .. } = self;
+        for session in sessions.values_mut() {
+            let mut context = Context { now, agent, lines, connect, events };
+            session.pump(&mut context);
+            if let Signalling::Sip(leg) = &mut session.signalling {
+                leg.offer_in_answer(now, agent);
+            }
             if session.fate.is_some() && !std::mem::replace(&mut session.doomed, true) {
                 doomed.push(session.id);
             }
         }
         for call in &doomed {
-            self.end_signalling(now, *call, EndReason::NoPath);
+            self.end_signalling(now, *call);
         }
         doomed.is_empty() && self.events.len() == before
     }
@@ -497,16 +475,22 @@ impl Phone {
 
     fn unregister(&mut self, now: Now) {
         self.stage = Stage::Unregistering;
-        for (index, account) in self.accounts.iter().enumerate() {
+        for (index, line) in self.lines.iter_mut().enumerate() {
             self.unregistering.insert(index);
-            self.agent.unregister(now, *account);
+            match &mut line.login {
+                Login::Sip(account) => self.agent.unregister(now, *account),
+                Login::Xmpp(connection) => connection.client.stop(now),
+            }
         }
     }
 
     /// Ends the calls whose other side did not answer in time.
     fn end_calls(&mut self, now: Now) {
         while let Some((_, session)) = self.sessions.pop_first() {
-            let reason = EndReason::Signalling(ua::Reason::TimedOut);
+            let reason = match session.signalling {
+                Signalling::Sip(_) => ua::Reason::TimedOut.into(),
+                Signalling::Jingle(_) => JingleEnd::TimedOut.into(),
+            };
             session.end(now, &mut self.connect, reason, By::Us, &mut self.events);
         }
     }
@@ -527,6 +511,7 @@ impl Machine for Phone {
             match timer {
                 Timer::HangUp if self.stage == Stage::HangingUp => self.unregister(now),
                 Timer::HangUp => {}
+                Timer::Presence(account) => self.tell_registered(account),
                 Timer::Stop => {
                     self.stage = Stage::Unregistering;
                     self.unregistering.clear();
@@ -535,6 +520,10 @@ impl Machine for Phone {
         }
         self.agent.handle_timeout(now);
         self.connect.handle_timeout(now);
+        for client in self.lines.iter_mut().filter_map(Line::client_mut) {
+            client.handle_timeout(now);
+        }
+        self.handle_deadlines(now);
         for failed in self.keepalives.handle_timeout(now.mono, &mut self.outputs) {
             self.tell_keepalive(now, failed);
         }
@@ -550,19 +539,16 @@ impl Machine for Phone {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let calls = self.sessions.values().filter_map(|session| session.call.poll_timeout());
+        let clients = self.lines.iter().filter_map(|line| line.client()?.poll_timeout());
         let parts = [
             self.agent.poll_timeout(),
             self.connect.poll_timeout(),
             self.keepalives.poll_timeout(),
             self.timers.next(),
+            self.next_deadline(),
         ];
-        parts.into_iter().flatten().chain(calls).min()
+        parts.into_iter().flatten().chain(calls).chain(clients).min()
     }
-}
-
-/// Whether an account's core is on this host.
-fn is_on_this_host(route: Route) -> bool {
-    AddressClass::of(route.flow.remote.ip()) == AddressClass::Loopback
 }
 
 fn namespace(input: &Input<'_, ()>) -> Option<u16> {

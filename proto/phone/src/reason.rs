@@ -1,6 +1,8 @@
 //! Why registrations fail and calls end: in each protocol's words, and in those that both share.
 
 use sip::ua::Reason;
+use xmpp::jingle;
+use xmpp::stanza::{Condition, StanzaError};
 
 /// Why a call is over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +10,9 @@ pub enum EndReason {
     /// Signalling says so.
     #[error(transparent)]
     Signalling(#[from] Reason),
+    /// Signalling by Jingle says so.
+    #[error(transparent)]
+    Jingle(#[from] JingleEnd),
     /// There was no path for the media.
     #[error("no path for the media")]
     NoPath,
@@ -59,6 +64,7 @@ impl EndReason {
     pub fn kind(&self) -> EndKind {
         match self {
             Self::Signalling(reason) => sip_kind(reason),
+            Self::Jingle(end) => end.kind(),
             Self::NoPath | Self::Silent => EndKind::NoMedia,
             Self::Call(call::call::Error::Negotiation(call::negotiate::Error::Keying)) => {
                 EndKind::Encryption
@@ -89,12 +95,128 @@ const fn sip_kind(reason: &Reason) -> EndKind {
     }
 }
 
-/// Why an account cannot be reached.
+/// How a call over Jingle ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JingleEnd {
+    /// In peace, after it was answered.
+    #[error("ended")]
+    HungUp,
+    /// We gave up before it was answered.
+    #[error("cancelled")]
+    Cancelled,
+    /// The caller gave up before we answered.
+    #[error("the caller gave up")]
+    Abandoned,
+    /// We refused it.
+    #[error("{}", if *busy { "refused: busy" } else { "refused" })]
+    Rejected {
+        /// Because we are busy.
+        busy: bool,
+    },
+    /// Another device of ours took it, or refused it.
+    #[error("another device took it")]
+    Elsewhere,
+    /// The other side ended it (XEP-0166 §7.4).
+    #[error("{}{}", condition.name(), text.as_ref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Terminated {
+        /// Why.
+        condition: jingle::Condition,
+        /// In words.
+        text: Option<String>,
+    },
+    /// The other side, or a server, does not take the call at all.
+    #[error("{}{}", condition.name(), text.as_ref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Refused {
+        /// Why.
+        condition: Condition,
+        /// In words.
+        text: Option<String>,
+    },
+    /// Nobody answered in time.
+    #[error("no answer")]
+    TimedOut,
+    /// The other side knows nothing of the call any more, or went away before it was answered.
+    #[error("the far side has lost the call")]
+    Lost,
+    /// Our own stream was lost before it was answered.
+    #[error("the connection to the core was lost")]
+    Offline,
+}
+
+impl JingleEnd {
+    /// The other side's reason.
+    pub(crate) fn terminated(reason: &jingle::Reason) -> Self {
+        let condition = reason.condition.clone().unwrap_or(jingle::Condition::GeneralError);
+        Self::Terminated { condition, text: reason.text().map(str::to_owned) }
+    }
+
+    /// An error that answered our call.
+    pub(crate) fn refused(error: &StanzaError) -> Self {
+        Self::Refused { condition: error.condition, text: error.text.clone() }
+    }
+
+    const fn kind(&self) -> EndKind {
+        match self {
+            Self::HungUp => EndKind::HungUp,
+            Self::Cancelled => EndKind::Cancelled,
+            Self::Abandoned => EndKind::Abandoned,
+            Self::Rejected { busy: true } => EndKind::Busy,
+            Self::Rejected { busy: false } => EndKind::Declined,
+            Self::Elsewhere => EndKind::Abandoned,
+            Self::TimedOut => EndKind::NoAnswer,
+            Self::Offline => EndKind::Unreachable,
+            Self::Lost => EndKind::Failed,
+            Self::Terminated { condition, .. } => terminated_kind(condition),
+            Self::Refused { condition, .. } => refused_kind(*condition),
+        }
+    }
+}
+
+/// What a condition of Jingle means.
+const fn terminated_kind(condition: &jingle::Condition) -> EndKind {
+    use jingle::Condition as C;
+    match condition {
+        C::Success | C::AlternativeSession { .. } => EndKind::HungUp,
+        C::Busy => EndKind::Busy,
+        C::Decline | C::Cancel => EndKind::Declined,
+        C::Expired | C::Gone | C::Timeout => EndKind::NoAnswer,
+        C::ConnectivityError | C::FailedTransport | C::MediaError => EndKind::NoMedia,
+        C::SecurityError => EndKind::Encryption,
+        C::FailedApplication
+        | C::IncompatibleParameters
+        | C::UnsupportedApplications
+        | C::UnsupportedTransports => EndKind::Negotiation,
+        C::GeneralError => EndKind::Failed,
+    }
+}
+
+/// What a stanza error to a call means. To strangers, a server says the same of a user that does not
+/// exist and of one who is not there.
+const fn refused_kind(condition: Condition) -> EndKind {
+    match condition {
+        Condition::ServiceUnavailable
+        | Condition::ItemNotFound
+        | Condition::Gone
+        | Condition::JidMalformed
+        | Condition::RemoteServerNotFound => EndKind::NotFound,
+        Condition::RecipientUnavailable => EndKind::NoAnswer,
+        Condition::RemoteServerTimeout | Condition::Forbidden | Condition::NotAllowed => {
+            EndKind::Unreachable
+        }
+        Condition::FeatureNotImplemented => EndKind::Negotiation,
+        _ => EndKind::Failed,
+    }
+}
+
+/// Why an account cannot be reached.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RegistrationError {
     /// Its registration by SIP failed.
     #[error(transparent)]
     Sip(#[from] Reason),
+    /// Its stream cannot be set up, or was lost.
+    #[error(transparent)]
+    Xmpp(#[from] xmpp::client::Error),
 }
 
 /// The same in words that SIP and XMPP share.
@@ -115,8 +237,9 @@ pub enum RegistrationErrorKind {
 impl RegistrationError {
     /// The same in words that both protocols share.
     #[must_use]
-    pub const fn kind(&self) -> RegistrationErrorKind {
+    pub fn kind(&self) -> RegistrationErrorKind {
         match self {
+            Self::Xmpp(error) => xmpp_kind(error),
             Self::Sip(Reason::Unauthorized | Reason::NoCredentials) => {
                 RegistrationErrorKind::Unauthorized
             }
@@ -128,5 +251,33 @@ impl RegistrationError {
             }
             Self::Sip(_) => RegistrationErrorKind::Failed,
         }
+    }
+}
+
+fn xmpp_kind(error: &xmpp::client::Error) -> RegistrationErrorKind {
+    use xmpp::client::Error as E;
+    use xmpp::stream::client::Failure;
+    match error {
+        error if error.is_unauthorized() => RegistrationErrorKind::Unauthorized,
+        E::NoService { .. } => RegistrationErrorKind::NotServed,
+        E::Stream(Failure::Peer(error))
+            if error.condition == xmpp::stream::Condition::HostUnknown =>
+        {
+            RegistrationErrorKind::NotServed
+        }
+        E::Certificate { .. }
+        | E::Tls { .. }
+        | E::Stream(Failure::NoTls | Failure::TlsRefused | Failure::ServerNotProven(_)) => {
+            RegistrationErrorKind::Untrusted
+        }
+        E::Stream(_) => RegistrationErrorKind::Failed,
+        E::NotFound { .. }
+        | E::Unreachable { .. }
+        | E::Closed
+        | E::Lost(_)
+        | E::Silent
+        | E::TimedOut
+        | E::Stalled
+        | E::NetworkChanged => RegistrationErrorKind::Unreachable,
     }
 }

@@ -1,51 +1,24 @@
-//! One call of the phone: its signalling, its description on the wire, its media.
+//! One call of the phone: its signalling, its description, its media.
 
 use std::collections::VecDeque;
 
-use call::map::sdp;
 use call::{Call, Description};
 use connect::Connect;
-use machine::{Entropy, Instant, Now};
-use sip::ua::{Body, UserAgent};
+use machine::{Instant, Now};
+use sip::ua::Body;
 
-use crate::Uri;
 use crate::defaults::SILENCE_LIMIT;
 use crate::event::{By, CallId, EndReason, Event};
-
-/// What is to be done with the next description that the call gives out.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Call somebody with it.
-    Invite {
-        /// The account that calls.
-        account: usize,
-        /// Whom.
-        to: Uri,
-    },
-    /// Answer the INVITE with it, once the owner answers.
-    Answer {
-        /// The owner has answered.
-        wanted: bool,
-    },
-    /// Offer it to change the call.
-    Reinvite,
-}
+use crate::signalling::{Context, Signalling, jingle, sip as leg};
 
 /// One call.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: CallId,
-    /// Its name in signalling; none before the INVITE is sent.
-    pub(crate) sip: Option<sip::ua::CallId>,
     pub(crate) call: Call,
-    pub(crate) next: Next,
+    pub(crate) signalling: Signalling,
     /// Why it ends, when it is not signalling that says so.
     pub(crate) fate: Option<EndReason>,
-    sdp: sdp::Session,
-    /// What was said last: our offer, if the owner answers after it was gathered.
-    said: Option<Body>,
-    /// The offer of an incoming call is ours to make.
-    offers: bool,
     told_ringing: bool,
     told_answered: bool,
     heard: bool,
@@ -56,17 +29,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(id: CallId, call: Call, next: Next, entropy: &Entropy) -> Self {
-        let sdp = sdp::Session::new(&mut entropy.fork("phone.sdp"));
+    pub(crate) const fn new(id: CallId, call: Call, signalling: Signalling) -> Self {
         Self {
             id,
-            sip: None,
             call,
-            next,
+            signalling,
             fate: None,
-            sdp,
-            said: None,
-            offers: false,
             told_ringing: false,
             told_answered: false,
             heard: false,
@@ -75,32 +43,33 @@ impl Session {
         }
     }
 
-    /// A call that came: with the dialogue that its offer began, or without an offer.
-    pub(crate) fn incoming(
-        id: CallId,
-        call: Call,
-        sip: sip::ua::CallId,
-        sdp: Option<sdp::Session>,
-        entropy: &Entropy,
-    ) -> Self {
-        let mut session = Self::new(id, call, Next::Answer { wanted: false }, entropy);
-        session.sip = Some(sip);
-        session.offers = sdp.is_none();
-        session.sdp = sdp.unwrap_or(session.sdp);
-        session
+    /// Its signalling, if that is SIP.
+    pub(crate) const fn sip(&self) -> Option<&leg::Leg> {
+        match &self.signalling {
+            Signalling::Sip(leg) => Some(leg),
+            Signalling::Jingle(_) => None,
+        }
     }
 
-    /// Reads what the other side says.
-    pub(crate) fn read(&mut self, body: &Body) -> Result<Description, EndReason> {
-        let (description, _) = self.sdp.read(&body.bytes).map_err(|_| EndReason::Description)?;
-        Ok(description)
+    /// Its signalling, if that is Jingle.
+    pub(crate) const fn jingle(&self) -> Option<&jingle::Leg> {
+        match &self.signalling {
+            Signalling::Jingle(leg) => Some(leg),
+            Signalling::Sip(_) => None,
+        }
     }
 
-    fn write(&mut self, description: &Description) -> Body {
-        let (bytes, _) = self.sdp.write(description);
-        let body = Body::sdp(bytes);
-        self.said = Some(body.clone());
-        body
+    /// Its signalling and its call, if that is Jingle.
+    pub(crate) const fn jingle_mut(&mut self) -> Option<(&mut jingle::Leg, &mut Call)> {
+        match &mut self.signalling {
+            Signalling::Jingle(leg) => Some((leg, &mut self.call)),
+            Signalling::Sip(_) => None,
+        }
+    }
+
+    /// Whether the owner was told that it was answered.
+    pub(crate) const fn is_answered(&self) -> bool {
+        self.told_answered
     }
 
     /// The far side rings; the owner is told once, however often signalling says so.
@@ -127,55 +96,48 @@ impl Session {
         }
     }
 
-    /// Takes the answer to an offer of ours.
-    pub(crate) fn handle_answer(
+    /// Takes the answer to an offer of ours, from a body of SIP.
+    pub(crate) fn handle_sip_answer(
         &mut self,
         now: Now,
         connect: &mut Connect,
         body: Option<&Body>,
         events: &mut VecDeque<Event>,
     ) -> Result<(), EndReason> {
-        let Some(body) = body else {
-            // Nothing new; but an offer in our 200 is answered in the ACK (RFC 3261 §13.2.1).
-            let owed = self.offers && self.call.agreed().is_none();
-            return if owed { Err(EndReason::Description) } else { Ok(()) };
-        };
-        let answer = self.read(body)?;
+        let Signalling::Sip(leg) = &mut self.signalling else { return Ok(()) };
+        match leg.read_answer(&self.call, body)? {
+            Some(answer) => self.handle_answer(now, connect, answer, events),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the answer to an offer of ours.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Now,
+        connect: &mut Connect,
+        answer: Description,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), EndReason> {
         self.tell_remote(&answer, events);
         self.call.handle_answer(now, connect, answer)?;
         Ok(())
     }
 
-    /// Takes a later offer; the answer to it, or an offer of ours where there is none.
-    pub(crate) fn handle_reoffer(
-        &mut self,
-        now: Now,
-        connect: &mut Connect,
-        body: Option<&Body>,
-    ) -> Result<Body, EndReason> {
-        match body {
-            Some(body) => {
-                let offer = self.read(body)?;
-                let answer = self.call.handle_offer(now, connect, offer)?;
-                Ok(self.write(&answer))
-            }
-            //= RFC 3261 §14.2: whoever asks for an offer gets one of all that we are willing to do.
-            None => {
-                let offer = self.call.offer(connect)?;
-                Ok(self.write(&offer))
-            }
-        }
-    }
-
     /// The owner answers a call that came.
     pub(crate) fn answer(&mut self, now: Now, connect: &mut Connect) -> Result<(), EndReason> {
-        if let Next::Answer { wanted } = &mut self.next {
-            *wanted = true;
-            if !self.offers {
-                self.call.answer(now, connect)?;
-            }
+        match &mut self.signalling {
+            Signalling::Sip(leg) => leg.answer(now, &mut self.call, connect),
+            // Answering twice changes nothing, nor does answering one's own call.
+            Signalling::Jingle(leg) => match leg.session().map(xmpp::jingle::Session::role) {
+                Some(xmpp::jingle::Creator::Responder)
+                    if self.call.state() == call::State::Ringing =>
+                {
+                    Ok(self.call.answer(now, connect)?)
+                }
+                _ => Ok(()),
+            },
         }
-        Ok(())
     }
 
     /// Tells the owner what candidates the other side named.
@@ -194,38 +156,39 @@ impl Session {
     }
 
     /// Carries what the call has to say to signalling and to the owner.
-    pub(crate) fn pump(
-        &mut self,
-        now: Now,
-        agent: &mut UserAgent,
-        accounts: &[sip::ua::AccountId],
-        connect: &mut Connect,
-        events: &mut VecDeque<Event>,
-    ) {
+    pub(crate) fn pump(&mut self, context: &mut Context<'_>) {
+        let now = context.now;
         while let Some(event) = self.call.poll_event() {
             match event {
                 call::Event::Offer(description) | call::Event::Answer(description) => {
-                    self.say(now, agent, accounts, &description, events);
+                    self.say(context, &description);
+                }
+                call::Event::Candidates { index, candidates, complete } => {
+                    if let Some((leg, call)) = self.jingle_mut() {
+                        leg.say_candidates(context, call, index, &candidates, complete);
+                    }
                 }
                 call::Event::Path { component: 1, path } => {
                     self.alive.get_or_insert(now.mono);
-                    let explanation = connect.explain(self.call.session()).map(Box::new);
-                    events.push_back(Event::Path { call: self.id, path, explanation });
+                    let explanation = context.connect.explain(self.call.session()).map(Box::new);
+                    context.events.push_back(Event::Path { call: self.id, path, explanation });
                 }
                 call::Event::NoPath(explanation) => {
-                    events.push_back(Event::NoPath { call: self.id, explanation });
+                    context.events.push_back(Event::NoPath { call: self.id, explanation });
                     self.fate.get_or_insert(EndReason::NoPath);
                 }
                 call::Event::Heard(frame) => {
                     if !std::mem::replace(&mut self.heard, true) {
-                        events.push_back(Event::FirstMedia { call: self.id });
+                        context.events.push_back(Event::FirstMedia { call: self.id });
                     }
                     let samples = frame.to_vec();
-                    events.push_back(Event::Heard { call: self.id, samples });
+                    context.events.push_back(Event::Heard { call: self.id, samples });
                 }
-                call::Event::SourceEnded => events.push_back(Event::Played { call: self.id }),
+                call::Event::SourceEnded => {
+                    context.events.push_back(Event::Played { call: self.id })
+                }
                 call::Event::Media(stats) => {
-                    events.push_back(Event::Media { call: self.id, stats });
+                    context.events.push_back(Event::Media { call: self.id, stats });
                     self.check_silence(now);
                 }
                 call::Event::State(_) | call::Event::Path { .. } => {}
@@ -233,41 +196,13 @@ impl Session {
         }
     }
 
-    fn say(
-        &mut self,
-        now: Now,
-        agent: &mut UserAgent,
-        accounts: &[sip::ua::AccountId],
-        description: &Description,
-        events: &mut VecDeque<Event>,
-    ) {
-        let body = self.write(description);
-        match (&self.next, self.sip) {
-            (Next::Invite { account, to }, None) => {
-                if let Some(account) = accounts.get(*account) {
-                    self.sip = Some(agent.invite(now, *account, to.clone(), body));
-                    self.next = Next::Reinvite;
-                }
-            }
-            (Next::Answer { wanted: true }, Some(sip)) => {
-                self.next = Next::Reinvite;
-                agent.answer(now, sip, body);
-                self.tell_answered(events);
-            }
-            // Without an offer in the INVITE, ours is gathered while it rings.
-            (Next::Answer { wanted: false }, _) => {}
-            (Next::Reinvite, Some(sip)) => agent.reinvite(now, sip, body),
-            _ => {}
-        }
-    }
-
-    /// An incoming call without an offer was answered before or after ours was gathered.
-    pub(crate) fn offer_in_answer(&mut self, now: Now, agent: &mut UserAgent) {
-        if let (true, Next::Answer { wanted: true }, Some(sip), Some(offer)) =
-            (self.offers, &self.next, self.sip, &self.said)
-        {
-            agent.answer(now, sip, offer.clone());
-            self.next = Next::Reinvite;
+    fn say(&mut self, context: &mut Context<'_>, description: &Description) {
+        let answered = match &mut self.signalling {
+            Signalling::Sip(leg) => leg.say(context, description),
+            Signalling::Jingle(leg) => leg.say(context, &mut self.call, description),
+        };
+        if answered {
+            self.tell_answered(context.events);
         }
     }
 

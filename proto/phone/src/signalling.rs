@@ -1,166 +1,36 @@
-//! What the events of the user agent mean for accounts and calls.
+//! How one call is signalled: by SIP or by Jingle. All else that a call is, both share.
+//!
+//! | file | what |
+//! |---|---|
+//! | `sip.rs` | a call's descriptions in SDP, its place in the user agent |
+//! | `jingle.rs` | a call's descriptions in Jingle, its session, what is asked and answered |
 
-use call::map::sdp;
-use call::{Call, Description};
+pub(crate) mod jingle;
+pub(crate) mod sip;
+
+use std::collections::VecDeque;
+
+use ::sip::ua::UserAgent;
+use connect::Connect;
 use machine::Now;
-use sip::Status;
-use sip::ua::{self, Body, By, Reason};
 
-use crate::event::{EndReason, Event};
-use crate::phone::{Phone, Route};
-use crate::session::Session;
+use crate::account::Line;
+use crate::event::Event;
 
-impl Phone {
-    pub(crate) fn handle_signalling(&mut self, now: Now, event: ua::Event) {
-        match event {
-            ua::Event::Listening { .. } | ua::Event::Capabilities { .. } => {}
-            ua::Event::ListenFailed { local, kind, .. } => {
-                self.events.push_back(Event::ListenFailed { local, kind });
-            }
-            ua::Event::Registered { account, expires, flow, reflexive } => {
-                let Some(account) = self.account_index(account) else { return };
-                self.routes[account] = Some(Route { flow, reflexive });
-                let (server, transport) = (flow.remote, flow.transport);
-                let (reflexive, expires) = (Some(reflexive), Some(expires));
-                let event = Event::Registered { account, server, transport, reflexive, expires };
-                self.events.push_back(event);
-            }
-            ua::Event::Unregistered { account } => self.forget_route(account),
-            ua::Event::RegistrationFailed { account, reason, retry_in } => {
-                self.forget_route(account);
-                let Some(account) = self.account_index(account) else { return };
-                let reason = reason.into();
-                self.events.push_back(Event::RegistrationFailed { account, reason, retry_in });
-            }
-            ua::Event::KeepaliveDue { flow, .. } => {
-                self.keepalives.start(now.mono, flow, &mut self.outputs);
-            }
-            ua::Event::Incoming { call, account, from, display_name, body } => {
-                let from = from.to_string();
-                self.handle_incoming(now, call, account, from, display_name, body.as_ref());
-            }
-            ua::Event::Progress { call, status, body } => {
-                self.handle_progress(now, call, status, body.as_ref());
-            }
-            ua::Event::Answered { call, body } | ua::Event::Confirmed { call, body } => {
-                self.handle_answer(now, call, body.as_ref());
-            }
-            ua::Event::Reoffer { call, body } => self.handle_reoffer(now, call, body.as_ref()),
-            ua::Event::ReofferAnswered { call, body } => {
-                self.handle_answer(now, call, body.as_ref());
-            }
-            ua::Event::ReofferRefused { call, .. } => {
-                if let Some(session) = self.session_of(call) {
-                    session.call.keep_terms();
-                }
-            }
-            ua::Event::Ended { call, reason, by } => self.handle_ended(now, call, reason, by),
-        }
-    }
+/// How one call is signalled.
+#[derive(Debug)]
+pub(crate) enum Signalling {
+    /// By SIP.
+    Sip(Box<sip::Leg>),
+    /// By Jingle.
+    Jingle(Box<jingle::Leg>),
+}
 
-    fn account_index(&self, account: ua::AccountId) -> Option<usize> {
-        self.accounts.iter().position(|known| *known == account)
-    }
-
-    fn forget_route(&mut self, account: ua::AccountId) {
-        if let Some(index) = self.account_index(account) {
-            self.routes[index] = None;
-            self.unregistering.remove(&index);
-        }
-    }
-
-    fn session_of(&mut self, call: ua::CallId) -> Option<&mut Session> {
-        self.sessions.values_mut().find(|session| session.sip == Some(call))
-    }
-
-    fn handle_incoming(
-        &mut self,
-        now: Now,
-        sip: ua::CallId,
-        account: ua::AccountId,
-        from: String,
-        display_name: String,
-        body: Option<&Body>,
-    ) {
-        if self.sessions.len() >= self.config.max_calls || self.is_stopping() {
-            self.agent.reject(now, sip, Status::BUSY_HERE);
-            return;
-        }
-        let account = self.account_index(account).unwrap_or_default();
-        let (id, entropy) = self.next_call();
-        let mut dialogue = sdp::Session::new(&mut entropy.fork("phone.sdp"));
-        let offer = match body.map(|body| dialogue.read(&body.bytes)) {
-            None => None,
-            Some(Ok((offer, _))) => Some(offer),
-            Some(Err(_)) => return self.agent.reject(now, sip, Status::NOT_ACCEPTABLE_HERE),
-        };
-        match self.open(now, account, offer.clone(), &entropy) {
-            Err(_) => self.agent.reject(now, sip, Status::NOT_ACCEPTABLE_HERE),
-            Ok(call) => {
-                self.agent.ring(now, sip, None);
-                let dialogue = offer.is_some().then_some(dialogue);
-                let session = Session::incoming(id, call, sip, dialogue, &entropy);
-                self.events.push_back(Event::Incoming { call: id, account, from, display_name });
-                if let Some(offer) = &offer {
-                    session.tell_remote(offer, &mut self.events);
-                }
-                self.sessions.insert(id, session);
-            }
-        }
-    }
-
-    /// The call of an INVITE: with its offer, or ours to offer.
-    fn open(
-        &mut self,
-        now: Now,
-        account: usize,
-        offer: Option<Description>,
-        entropy: &machine::Entropy,
-    ) -> Result<Call, call::call::Error> {
-        let config = self.call_config(account, call::media::Source::silence());
-        let (connect, entropy) = (&mut self.connect, entropy.fork("phone.call"));
-        match offer {
-            Some(offer) => Call::incoming(now, config, offer, connect, entropy),
-            None => Call::dial(now, config, connect, entropy),
-        }
-    }
-
-    fn handle_progress(&mut self, now: Now, call: ua::CallId, status: Status, body: Option<&Body>) {
-        let Some(session) = self.sessions.values_mut().find(|s| s.sip == Some(call)) else {
-            return;
-        };
-        if status == Status::RINGING {
-            session.ringing(&mut self.events);
-        }
-        // An early answer that does not fit is no reason to hang up: the final one counts.
-        let _ = session.handle_answer(now, &mut self.connect, body, &mut self.events);
-    }
-
-    fn handle_answer(&mut self, now: Now, call: ua::CallId, body: Option<&Body>) {
-        let Some(session) = self.sessions.values_mut().find(|s| s.sip == Some(call)) else {
-            return;
-        };
-        match session.handle_answer(now, &mut self.connect, body, &mut self.events) {
-            Ok(()) => session.tell_answered(&mut self.events),
-            Err(reason) => session.fate = Some(reason),
-        }
-    }
-
-    fn handle_reoffer(&mut self, now: Now, call: ua::CallId, body: Option<&Body>) {
-        let Some(session) = self.sessions.values_mut().find(|s| s.sip == Some(call)) else {
-            return;
-        };
-        match session.handle_reoffer(now, &mut self.connect, body) {
-            Ok(answer) => self.agent.accept_reoffer(now, call, answer),
-            Err(_) => self.agent.reject_reoffer(now, call, Status::NOT_ACCEPTABLE_HERE),
-        }
-    }
-
-    fn handle_ended(&mut self, now: Now, call: ua::CallId, reason: Reason, by: By) {
-        let Some(id) = self.session_of(call).map(|session| session.id) else { return };
-        if let Some(session) = self.sessions.remove(&id) {
-            let reason = EndReason::Signalling(reason);
-            session.end(now, &mut self.connect, reason, by, &mut self.events);
-        }
-    }
+/// What a call works with: the phone's other parts.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Now,
+    pub(crate) agent: &'a mut UserAgent,
+    pub(crate) lines: &'a mut [Line],
+    pub(crate) connect: &'a mut Connect,
+    pub(crate) events: &'a mut VecDeque<Event>,
 }

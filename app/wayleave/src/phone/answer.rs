@@ -1,6 +1,6 @@
 //! `wayleave answer`: takes calls by itself.
 
-use phone::{CallId, EndReason, Event, Reason, Source, Stats};
+use phone::{CallId, EndKind, EndReason, Event, Source, Stats};
 
 use super::args;
 use super::call::outcome;
@@ -113,7 +113,7 @@ impl Desk<'_> {
             ui.say(events::media_words(&stats));
         }
         // Who gave up before the answer was no call.
-        let abandoned = *reason == EndReason::Signalling(Reason::Abandoned);
+        let abandoned = reason.kind() == EndKind::Abandoned;
         if self.result.is_ok() && self.args.once && !abandoned {
             self.result = outcome(reason, "the caller");
             return line.stop().await;

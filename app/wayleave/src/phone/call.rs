@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use phone::{EndReason, Event, Explanation, Path, Reason, Source, Stats, Target};
-use sip::Status;
+use phone::{
+    EndKind, EndReason, Event, Explanation, JingleEnd, Path, Reason, Source, Stats, Target,
+};
 
 use super::args;
 use super::line::{Line, Next};
@@ -175,56 +176,54 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// How the end of a call with `whom` is told to people and to scripts.
+/// How the end of a call with `whom` is told to people and to scripts, whichever protocol it was over.
 pub fn outcome(reason: &EndReason, whom: &str) -> Result<(), Failure> {
-    let failure = |exit, kind, message: &str| Err(Failure::new(exit, kind, message));
     let failed = format!("the call failed: {reason}");
-    match reason {
-        EndReason::Signalling(Reason::Bye) => Ok(()),
-        EndReason::Signalling(Reason::Refused { status, .. }) => refusal(*status, whom, &failed),
-        EndReason::Signalling(Reason::Unauthorized | Reason::NoCredentials) => {
-            failure(Exit::Authentication, "authentication", &failed)
-        }
-        EndReason::Signalling(Reason::TimedOut | Reason::Transport(_)) => {
-            let message = format!("the core cannot be reached: {reason}");
-            failure(Exit::Unreachable, "unreachable", &message)
-        }
-        EndReason::Signalling(_) => failure(Exit::Failed, "failed", &failed),
-        EndReason::NoPath | EndReason::Silent => failure(Exit::NoMediaPath, "media", &failed),
-        EndReason::Call(_) | EndReason::Description => {
-            failure(Exit::Failed, "negotiation", &failed)
-        }
-    }
-}
-
-/// What a final response means for who called (RFC 3261 §21.4 to §21.6).
-fn refusal(status: Status, whom: &str, failed: &str) -> Result<(), Failure> {
-    let (exit, kind, message, remedy) = match status.code() {
-        486 | 600 => (Exit::Busy, "busy", format!("{whom} is busy"), None),
-        603 => (Exit::Declined, "declined", format!("{whom} declined"), None),
-        480 => (
+    let (exit, kind, message, remedy) = match reason.kind() {
+        EndKind::HungUp => return Ok(()),
+        EndKind::Busy => (Exit::Busy, "busy", format!("{whom} is busy"), None),
+        EndKind::Declined => (Exit::Declined, "declined", format!("{whom} declined"), None),
+        EndKind::NoAnswer => (
             Exit::NoAnswer,
             "no-answer",
-            format!("{whom} cannot be reached now"),
+            format!("{whom} does not answer"),
             Some("their phone is off, or nobody took the call: try again later"),
         ),
-        408 => (Exit::NoAnswer, "no-answer", format!("{whom} does not answer"), None),
-        404 | 604 => (
+        EndKind::NotFound => (
             Exit::Unreachable,
             "unreachable",
-            format!("the core knows no {whom}"),
+            format!("the core knows no {whom}, or they are not there"),
             Some("check the address"),
         ),
-        403 | 410 | 416 | 484 | 502 | 503 => {
-            (Exit::Unreachable, "unreachable", failed.to_owned(), None)
+        EndKind::Unreachable => {
+            let message = format!("the core or {whom} cannot be reached: {reason}");
+            (Exit::Unreachable, "unreachable", message, None)
         }
-        _ => (Exit::Failed, "refused", failed.to_owned(), None),
+        EndKind::Unauthorized => (Exit::Authentication, "authentication", failed, None),
+        EndKind::NoMedia => (Exit::NoMediaPath, "media", failed, None),
+        EndKind::Encryption => (Exit::Encryption, "encryption", failed, None),
+        EndKind::Negotiation | EndKind::Failed if is_refusal(reason) => {
+            (Exit::Failed, "refused", failed, None)
+        }
+        EndKind::Negotiation => (Exit::Failed, "negotiation", failed, None),
+        EndKind::Cancelled | EndKind::Abandoned | EndKind::Failed => {
+            (Exit::Failed, "failed", failed, None)
+        }
     };
     let failure = Failure::new(exit, kind, message);
     Err(match remedy {
         Some(remedy) => failure.with_remedy(remedy),
         None => failure,
     })
+}
+
+/// Whether the other side said that the call is over, rather than something here.
+const fn is_refusal(reason: &EndReason) -> bool {
+    matches!(
+        reason,
+        EndReason::Signalling(Reason::Refused { .. })
+            | EndReason::Jingle(JingleEnd::Terminated { .. } | JingleEnd::Refused { .. })
+    )
 }
 
 #[cfg(test)]

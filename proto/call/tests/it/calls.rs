@@ -58,6 +58,56 @@ fn a_call_with_ice() {
 }
 
 #[test]
+fn a_call_that_trickles() {
+    // The one server is silent: who tells all at once waits for it, one after the other; who trickles
+    // does not.
+    let silent: Vec<machine::Endpoint> = vec!["192.0.2.99:3478".parse().unwrap()];
+    for (trickle, least, most) in [(false, 4 * SECOND, 5 * SECOND), (true, SECOND / 100, SECOND)] {
+        let one = Config { trickle, stun_servers: silent.clone(), ..config(IceMode::On) };
+        let mut network = Network::new([one.clone(), one]);
+        network.dial();
+        let start = network.now.mono;
+        while network.sides[0].paths.is_empty() {
+            network.run(Duration::from_millis(10));
+            assert!(network.now.mono - start < 9 * SECOND);
+        }
+        let took = network.now.mono - start;
+        assert!((least..most).contains(&took), "{trickle} {took:?}");
+        network.run(15 * SECOND);
+        for side in &network.sides {
+            assert_eq!(side.states.last(), Some(&State::Established), "{:?}", side.errors);
+            assert_eq!(side.trickled, usize::from(trickle), "the end is told, once");
+            assert!(close(&side.heard, &sound(16_000)));
+        }
+    }
+}
+
+#[test]
+fn candidates_of_the_other_side_have_a_limit() {
+    let mut network = Network::new([config(IceMode::On), config(IceMode::On)]);
+    network.sides[1].answer_after = 10 * SECOND;
+    network.dial();
+    network.run(5 * SECOND);
+    let many: Vec<_> = (0..1000)
+        .map(|n| {
+            let at = machine::Endpoint::new([203, 0, 113, 1], 1000 + n);
+            let kind = connect::CandidateKind::Host;
+            connect::Candidate::signalled(kind, 1, &n.to_string(), u32::from(n), at)
+        })
+        .collect();
+    network.verb(1, |call, now, connect| {
+        call.add_candidates(now, connect, 0, &many, false);
+        call.add_candidates(now, connect, 7, &many, false);
+        call.add_candidates(now, connect, 0, &many, true);
+    });
+    network.run(10 * SECOND);
+    let side = &network.sides[1];
+    assert_eq!(side.states.last(), Some(&State::Established), "{:?}", side.errors);
+    let explanation = side.connect.explain(side.call.as_ref().unwrap().session()).unwrap();
+    assert!(explanation.remote.len() <= call::defaults::MAX_CANDIDATES);
+}
+
+#[test]
 fn without_ice_on_either_or_both_sides() {
     use IceMode::{Off, On};
     for [a, b] in [[Off, Off], [On, Off], [Off, On]] {

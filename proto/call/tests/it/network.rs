@@ -8,7 +8,7 @@ use std::time::Duration;
 use call::map::sdp;
 use call::media::Stats;
 use call::{Call, Config, Description, Event, State};
-use connect::{Connect, Path};
+use connect::{Candidate, Connect, Path};
 use machine::{
     Endpoint, Entropy, Id, Ids, Input, Instant, Interface, InterfaceAddress, InterfaceKind,
     Machine, Now, Output,
@@ -21,6 +21,7 @@ const DELAY: Duration = Duration::from_millis(20);
 pub(crate) enum Signal {
     Offer(Vec<u8>),
     Answer(Vec<u8>),
+    Candidates(usize, Vec<Candidate>, bool),
 }
 
 /// One host and its side of the call.
@@ -38,6 +39,8 @@ pub(crate) struct Side {
     pub(crate) paths: BTreeMap<u16, Path>,
     pub(crate) told_paths: usize,
     pub(crate) no_path: bool,
+    /// How often more candidates were told.
+    pub(crate) trickled: usize,
     pub(crate) stats: Option<Stats>,
     pub(crate) source_ended: usize,
     pub(crate) errors: Vec<call::call::Error>,
@@ -206,6 +209,7 @@ impl Side {
             paths: BTreeMap::new(),
             told_paths: 0,
             no_path: false,
+            trickled: 0,
             stats: None,
             source_ended: 0,
             errors: Vec::new(),
@@ -285,6 +289,11 @@ impl Side {
                 self.errors.extend(result.err());
                 None
             }
+            (Signal::Candidates(index, candidates, complete), call) => {
+                let (call, connect) = (call.as_mut().unwrap(), &mut self.connect);
+                call.add_candidates(now, connect, index, &candidates, complete);
+                None
+            }
         }
     }
 
@@ -292,6 +301,10 @@ impl Side {
         match event {
             Event::Offer(description) => return Some(Signal::Offer(self.say(&description))),
             Event::Answer(description) => return Some(Signal::Answer(self.say(&description))),
+            Event::Candidates { index, candidates, complete } => {
+                self.trickled += 1;
+                return Some(Signal::Candidates(index, candidates, complete));
+            }
             Event::State(state) => self.states.push(state),
             Event::Path { component, path } => {
                 self.told_paths += 1;

@@ -15,7 +15,7 @@ use stun::Credentials;
 use turn::attribute::Family;
 use turn::client::{Allocation, Config as ClientConfig, Event as Told, Families, Server};
 
-use super::{Base, Context, Session, SocketState, add_local};
+use super::{Base, Context, Session, add_local};
 use crate::defaults::{
     CLOSE_LIMIT, MAX_RELAY_ATTEMPTS, MAX_TURN_ENDPOINTS, RELAY_STAGGER, RELEASE_GRACE,
 };
@@ -278,8 +278,7 @@ impl Session {
 
     /// The component that should ask now.
     fn component_to_ask(&self) -> Option<(Wanted, Vec<Server>)> {
-        let binding = self.sockets.values().any(|socket| socket.state == SocketState::Binding);
-        if !self.relays.asking || binding {
+        if !self.relays.asking || self.is_binding() {
             return None;
         }
         self.all_components().find_map(|(stream, component)| {

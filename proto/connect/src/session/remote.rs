@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ice::Credentials;
+use ice::{Candidate, Credentials};
 use machine::Endpoint;
 
 use super::{Base, Context, Session};
@@ -83,17 +83,38 @@ impl Session {
         self.remember_peers(&remote.streams);
     }
 
+    /// Takes more candidates of the other side's.
+    pub(crate) fn add_remote(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: usize,
+        candidates: &[Candidate],
+        complete: bool,
+    ) {
+        let Some(agent) = self.ice_mut().filter(|agent| agent.has_remote()) else { return };
+        for candidate in candidates {
+            agent.add_remote(stream, candidate.clone());
+        }
+        agent.remote_ready(context.now, complete);
+        self.remember(stream, candidates);
+        self.relays.want_peers(&self.peers);
+    }
+
     /// The relays' permissions go to whom the other side names.
     fn remember_peers(&mut self, streams: &[Option<RemoteStream>]) {
         for (number, stream) in streams.iter().enumerate() {
-            for candidate in stream.iter().flat_map(|stream| &stream.candidates) {
-                if self.peers.len() < MAX_RELAY_PEERS {
-                    self.peers.insert((number, candidate.component, candidate.endpoint.ip()));
-                }
-            }
+            self.remember(number, stream.iter().flat_map(|stream| &stream.candidates));
         }
         self.relays.want_peers(&self.peers);
         self.checks_made = 0;
+    }
+
+    fn remember<'a>(&mut self, stream: usize, candidates: impl IntoIterator<Item = &'a Candidate>) {
+        for candidate in candidates {
+            if self.peers.len() < MAX_RELAY_PEERS {
+                self.peers.insert((stream, candidate.component, candidate.endpoint.ip()));
+            }
+        }
     }
 
     fn set_remote_plain(&mut self, context: &mut Context<'_>, streams: &[Option<RemoteStream>]) {

@@ -23,6 +23,7 @@ impl Session {
         };
         LocalParameters {
             credentials: self.agent.as_ref().map(|agent| agent.credentials().clone()),
+            bound: self.started && !self.is_binding(),
             gathered: self.gathered,
             streams: self.components.iter().enumerate().map(stream).collect(),
         }

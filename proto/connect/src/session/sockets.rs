@@ -114,6 +114,11 @@ impl Session {
         context.outputs.event(crate::Event::Closed { session: context.id });
     }
 
+    /// Whether some socket is still being bound.
+    pub(super) fn is_binding(&self) -> bool {
+        self.sockets.values().any(|socket| socket.state == SocketState::Binding)
+    }
+
     /// The address that a socket is bound to.
     pub(super) fn base_of(&self, socket: Id) -> Option<Endpoint> {
         match self.sockets.get(&socket)?.state {

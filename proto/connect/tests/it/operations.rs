@@ -478,6 +478,7 @@ fn spec(
         },
         turn_servers: vec![server; turn.map_or(0, |turn| turn.count)],
         role: Role::Controlling,
+        trickle: false,
         stun_servers: vec!["198.51.100.10:3478".parse().unwrap(); servers],
         include_loopback: false,
         preferred: None,

@@ -186,6 +186,11 @@ impl Agent {
         if !self.patience_over {
             return;
         }
+        //= RFC 8838 §8: nor before both sides have told all of their candidates.
+        let complete = self.local_complete && self.remote_complete;
+        if !complete && !self.trickle_over {
+            return;
+        }
         let hopeless = open.into_iter().find(|&(stream, component)| {
             !self.checklists.pairs().iter().any(|pair| {
                 (pair.stream, pair.component) == (stream, component)

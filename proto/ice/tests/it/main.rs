@@ -12,4 +12,5 @@ mod refusals;
 mod relay;
 mod restart;
 mod roles;
+mod trickle;
 mod world;

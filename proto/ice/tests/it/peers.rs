@@ -169,6 +169,7 @@ fn intervals_of_zero_do_not_stop_time() {
         rto_min: Duration::ZERO,
         rto_max: Duration::ZERO,
         check_lifetime: Duration::ZERO,
+        trickle_patience: Duration::ZERO,
         patience: Duration::ZERO,
         nomination_patience: Duration::ZERO,
         relayed_nomination_patience: Duration::ZERO,

@@ -1,13 +1,13 @@
 //! A core, phones, and a stranger who says what it is told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use machine::{
     BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs,
 };
-use netsim::{Direction, Happening, Link, LinkId, NatSpec, NodeId, Preset, World};
-use server::{Answer, Keys, Question, SavedAddress, Server};
+use netsim::{Certificate, Direction, Happening, Link, LinkId, NatSpec, NodeId, Preset, World};
+use server::{Answer, Memory, Question, Server};
 use wayleave_phone as phone;
 
 use phone::{Account, Address, CallId, Config, EndReason, Event, Phone, Secret, Source, Target};
@@ -115,7 +115,8 @@ pub(crate) struct Lab {
     core_link: LinkId,
     stranger: NodeId,
     internet: NodeId,
-    saved: BTreeMap<String, SavedAddress>,
+    core: NodeId,
+    pub(crate) accounts: Memory,
     said: VecDeque<(Instant, NodeId, Said)>,
 }
 
@@ -132,8 +133,10 @@ impl Lab {
         let internet = world.router("internet");
         let core_link = world.link(core, internet, Link::with_latency(MS * 5));
         world.link(stranger, internet, Link::with_latency(MS * 5));
-        let (saved, said) = (BTreeMap::new(), VecDeque::new());
-        let mut lab = Self { world, core_link, stranger, internet, saved, said };
+        world.set_certificate(core, Certificate::new(&["example.org"]));
+        let (mut accounts, said) = (Memory::new("example.org"), VecDeque::new());
+        ["alice", "bob"].into_iter().for_each(|user| accounts.add(user, user));
+        let mut lab = Self { world, core_link, stranger, internet, core, accounts, said };
         lab.run(MS * 100);
         lab
     }
@@ -146,6 +149,34 @@ impl Lab {
             ..Account::new(address, Secret::from(user))
         };
         Config { accounts: vec![account], ..Config::default() }
+    }
+
+    /// The usual configuration of `user`'s phone over XMPP.
+    pub(crate) fn config_xmpp(user: &str) -> Config {
+        let address: Address = format!("xmpp:{user}@example.org").parse().unwrap();
+        let mut config = Self::config(user);
+        config.accounts[0].address = address;
+        config
+    }
+
+    /// Alice and Bob, each in the other's roster, with phones 1 and 2 over XMPP.
+    pub(crate) fn friends(&mut self) -> [Handset; 2] {
+        self.accounts.befriend("alice", "bob");
+        self.strangers()
+    }
+
+    /// Alice and Bob with phones 1 and 2 over XMPP, who know nothing of each other.
+    pub(crate) fn strangers(&mut self) -> [Handset; 2] {
+        [(1, "alice"), (2, "bob")].map(|(n, user)| {
+            let handset = self.phone(n, Self::config_xmpp(user));
+            self.register(handset);
+            handset
+        })
+    }
+
+    /// Cuts the core's connections: it goes away, and comes back knowing nobody.
+    pub(crate) fn core(&self) -> NodeId {
+        self.core
     }
 
     /// The same for a core at its IPv6 address.
@@ -238,7 +269,17 @@ impl Lab {
 
     /// Two registered phones speak with each other.
     pub(crate) fn connect(&mut self, alice: Handset, bob: Handset) -> [(Handset, CallId); 2] {
-        let ours = self.call(alice, "sip:bob@example.org");
+        self.talk(alice, bob, "sip:bob@example.org")
+    }
+
+    /// One calls the other, who answers: they hear each other.
+    pub(crate) fn talk(
+        &mut self,
+        alice: Handset,
+        bob: Handset,
+        to: &str,
+    ) -> [(Handset, CallId); 2] {
+        let ours = self.call(alice, to);
         self.run(SEC);
         let theirs = self.answer(bob);
         self.run(SEC * 2);
@@ -262,28 +303,9 @@ impl Lab {
                     self.said.push_back((happened.now.mono, happened.host, said));
                 }
                 Happening::Question(id, question) => {
-                    let answer = self.stored(question);
+                    let answer = self.accounts.answer(&question);
                     self.world.answer(happened.host, id, answer);
                 }
-            }
-        }
-    }
-
-    fn stored(&mut self, question: Question) -> Answer {
-        match question {
-            Question::Credentials { user, realm } => {
-                let local = user.split('@').next().unwrap_or_default();
-                Answer::Credentials(Some(Keys::derive(&user, &realm, local)))
-            }
-            Question::HashedCredentials { hash, realm } => {
-                let mut users = ["alice", "bob"].into_iter();
-                let found = users.find(|user| server::user_hash(user, &realm) == hash);
-                Answer::Credentials(found.map(|user| Keys::derive(user, &realm, user)))
-            }
-            Question::LoadBindings => Answer::Bindings(self.saved.values().cloned().collect()),
-            Question::SaveBindings(saved) => {
-                self.saved.insert(saved.address.clone(), saved);
-                Answer::Saved(true)
             }
         }
     }

@@ -5,6 +5,8 @@
 mod calls;
 mod changes;
 mod ends;
+mod jingle;
 mod lab;
+mod messages;
 mod registrations;
 mod relays;

@@ -71,8 +71,12 @@ fn a_host_without_a_network_registers_when_it_gets_one() {
 fn accounts_are_limited() {
     let mut lab = Lab::new(5);
     let mut config = Lab::config("alice");
-    config.accounts = (0..defaults::MAX_ACCOUNTS + 1)
-        .map(|n| Lab::config(&format!("user{n}")).accounts.remove(0))
+    let users = (0..defaults::MAX_ACCOUNTS + 1).map(|n| format!("user{n}"));
+    config.accounts = users
+        .map(|user| {
+            lab.accounts.add(&user, &user);
+            Lab::config(&user).accounts.remove(0)
+        })
         .collect();
     let alice = lab.phone(1, config);
     lab.on(alice, |phone, now| phone.register(now));
