@@ -1,7 +1,7 @@
 //! What one side says of a call, in no wire format's terms.
 //!
-//! SDP is one rendering ([`crate::map::sdp`]); Jingle will be the other. What Jingle (XEP-0166,
-//! 0167, 0176, 0177) will need, and where it is or goes:
+//! SDP ([`crate::map::sdp`]) and Jingle ([`crate::map::jingle`]) are its renderings. What Jingle
+//! (XEP-0166, 0167, 0176, 0177) says, and where it is here:
 //!
 //! | Jingle | here |
 //! |---|---|
@@ -14,9 +14,9 @@
 //! | `transport` of raw UDP: `candidate` | [`Transport::defaults`] |
 //! | `content-remove`, `content-reject` | [`Content::refused`]: a place that is kept, or left out |
 //! | `candidate` id, network; generation | made by the rendering; a restart shows as new credentials |
-//! | `transport-info` (trickle) | [`Ice::complete`] is false, candidates follow |
-//! | `encryption`, `fingerprint`, `zrtp-hash` | [`Keying`], when there is more than none |
-//! | `ssrc`, `source`, `rtcp-fb`, `rtp-hdrext`, `group` | to come beside [`Content`]'s fields |
+//! | `transport-info` (trickle), `gathering-complete` | [`Ice::complete`] is false, candidates follow |
+//! | `encryption`, `fingerprint` | [`Keying`], when there is more than none |
+//! | `zrtp-hash`, `ssrc`, `source`, `rtcp-fb`, `rtp-hdrext`, `group` | named as lost, to come beside [`Content`]'s fields |
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! A call: one description of it, its negotiation, its media, its state.
 //!
 //! Nothing here knows a signalling protocol. A call hands out and takes [`Description`]s; the phone
-//! renders them ([`map`]) and carries them, in SIP bodies today and in Jingle stanzas later.
+//! renders them ([`map`]) and carries them, in the bodies of SIP or in the stanzas of Jingle.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`description`] | [`Description`]: contents, codecs, direction, keying, ICE parameters |
-//! | [`map`] | renderings of a description: [`map::sdp`] |
+//! | [`map`] | renderings of a description: [`map::sdp`], [`map::jingle`] |
 //! | [`negotiate`] | offer and answer on descriptions: [`Capabilities`], [`Agreed`] |
 //! | [`media`] | [`Leg`](media::Leg): sound in, RTP out; RTP in, sound out |
 //! | [`call`](mod@call) | [`Call`]: the state of one call |

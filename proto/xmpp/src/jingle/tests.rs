@@ -551,14 +551,12 @@ fn tree() -> impl Strategy<Value = Element> {
             },
         )
     };
-    let again = element.clone();
     text().prop_flat_map(move |text| element(Vec::new(), text)).prop_recursive(
         5,
         40,
         5,
         move |inner| {
-            let again = again.clone();
-            vec(inner, 0..5).prop_flat_map(move |children| again(children, String::new()))
+            vec(inner, 0..5).prop_flat_map(move |children| element(children, String::new()))
         },
     )
 }

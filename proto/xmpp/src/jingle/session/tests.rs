@@ -58,7 +58,7 @@ struct Pair {
 }
 
 enum Sent {
-    Step(Jingle),
+    Step(Box<Jingle>),
     Result(Action, Result<(), Refusal>),
 }
 
@@ -89,7 +89,7 @@ impl Pair {
     /// A verb of an end's; what it makes is on its way then.
     fn act(&mut self, end: usize, verb: impl FnOnce(&mut Session) -> Result<Jingle, Error>) {
         let step = verb(&mut self.ends[end]).unwrap();
-        self.ways[1 - end].push_back(Sent::Step(step));
+        self.ways[1 - end].push_back(Sent::Step(Box::new(step)));
     }
 
     /// The next thing arrives at an end.
@@ -109,7 +109,7 @@ impl Pair {
         };
         for event in events {
             match event {
-                Event::Send(step) => self.ways[1 - end].push_back(Sent::Step(step)),
+                Event::Send(step) => self.ways[1 - end].push_back(Sent::Step(Box::new(step))),
                 event => self.events[end].push(event),
             }
         }
@@ -479,7 +479,7 @@ proptest! {
                 Op::Terminate => session.terminate(Condition::Success.into()),
             };
             if let Ok(step) = step {
-                pair.ways[1 - end].push_back(Sent::Step(step));
+                pair.ways[1 - end].push_back(Sent::Step(Box::new(step)));
             }
         }
         pair.settle();
