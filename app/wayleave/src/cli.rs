@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::phone::{answer, call};
+use crate::phone::{answer, call, chat};
 use crate::{bench, completions, config, demo, man, serve, user};
 
 /// Real-time communication that gets through.
@@ -54,7 +54,7 @@ pub enum Color {
 pub enum Command {
     /// A call between two people behind NATs, simulated: the whole story on one machine
     Demo(demo::Args),
-    /// Run the network core: SIP registrar and proxy, STUN, and TURN to relay
+    /// Run the network core: SIP registrar and proxy, XMPP, STUN, and TURN to relay
     Serve(serve::Args),
     /// Add, list and remove accounts, and set their passwords
     User(user::Args),
@@ -62,6 +62,8 @@ pub enum Command {
     Call(call::Args),
     /// Answer every call
     Answer(answer::Args),
+    /// Write to somebody: lines in from stdin, lines out to stdout
+    Chat(chat::Args),
     /// Load a server, ours or another's, and measure it
     Bench(bench::Args),
     /// Show and check the server's configuration

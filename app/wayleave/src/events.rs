@@ -87,14 +87,20 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
         Event::Ended { reason, by, .. } => {
             ("ended", json!({ "reason": reason.to_string(), "by": by_name(*by) }))
         }
+        Event::Message { from, text, .. } => {
+            ("message", json!({ "direction": "in", "from": from, "text": text }))
+        }
+        Event::MessageFailed { message, reason, .. } => {
+            ("message_failed", json!({ "id": message.as_str(), "reason": reason }))
+        }
+        Event::PresenceChanged { who, available, .. } => {
+            ("presence", json!({ "who": who, "available": available }))
+        }
+        Event::SubscriptionAsked { from, .. } => ("subscription_asked", json!({ "from": from })),
         Event::RemoteCandidates { .. }
         | Event::FirstMedia { .. }
         | Event::Heard { .. }
         | Event::Played { .. }
-        | Event::Message { .. }
-        | Event::MessageFailed { .. }
-        | Event::PresenceChanged { .. }
-        | Event::SubscriptionAsked { .. }
         | Event::Stopped => return None,
     })
 }

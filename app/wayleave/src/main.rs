@@ -55,6 +55,7 @@ fn run(command: Command, ui: &Ui) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args, ui),
         Command::Call(args) => phone::call::run(args, ui),
         Command::Answer(args) => phone::answer::run(args, ui),
+        Command::Chat(args) => phone::chat::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Config(args) => config::run(args, ui),
         Command::Completions(args) => completions::run(&args),

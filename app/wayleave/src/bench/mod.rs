@@ -17,7 +17,7 @@ use serde_json::json;
 
 use self::load::{Amount, Outcome, Refusal, Workload};
 use crate::failure::{Exit, Failure};
-use crate::phone::args::password_in;
+use crate::phone::account::password_in;
 use crate::ui::{self, Ui};
 
 /// Load a server and measure it.

@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use self::outcome::{Call, Outcome};
 use crate::events;
 use crate::failure::{Exit, Failure};
-use crate::phone::args::unusable;
+use crate::phone::account::unusable;
 use crate::ui::{self, Ui};
 
 const ALICE: &[u8] = include_bytes!("../../assets/alice.wav");

@@ -4,7 +4,7 @@ use phone::{CallId, EndKind, EndReason, Event, Source, Stats};
 
 use super::args;
 use super::call::outcome;
-use super::line::{Line, Next, registration_failure};
+use super::line::{Line, Next};
 use super::record::Tape;
 use crate::events;
 use crate::failure::Failure;
@@ -67,7 +67,7 @@ impl Desk<'_> {
                 }
                 Next::Event(Event::RegistrationFailed { reason, retry_in: None, .. }) => {
                     // Nobody can call any more.
-                    self.result = Err(registration_failure(&reason));
+                    self.result = Err(line.registration_failure(&reason));
                     if self.current.is_none() {
                         line.stop().await?;
                     }

@@ -1,15 +1,14 @@
 //! The flags that `call` and `answer` share, and what they mean.
 
 use std::net::ToSocketAddrs as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use machine::{Endpoint, Transport};
-use phone::{
-    Account, Config, IceMode, Relays, Secret, Server, SipUri, Source, Target, TurnServer, Uri,
-};
+use phone::{Address, Config, IceMode, Relays, Secret, Server, Source, TurnServer};
 
+use super::account::{self, password_in, server, unusable};
 use super::pins::Pins;
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
@@ -18,18 +17,8 @@ use crate::ui::Ui;
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Who you are: sip:alice@example.org
-    #[arg(long = "as", value_name = "ADDRESS")]
-    pub address: String,
-    /// A file whose first line is the password; asked for when missing
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-    /// The core, if it is not found by the domain of your address
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub server: Option<String>,
-    /// How to reach the core: over UDP, and over TCP where UDP gets no answer, when missing
-    #[arg(long)]
-    pub transport: Option<TransportArg>,
+    #[command(flatten)]
+    pub account: account::Args,
     /// A WAV file to speak with: PCM, 8 to 48 kHz
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
@@ -61,11 +50,6 @@ pub struct Args {
     /// A file whose first line is the password at the TURN servers
     #[arg(long, value_name = "FILE", requires = "turn_user")]
     pub turn_password_file: Option<PathBuf>,
-    /// Whom to trust besides the system's authorities: lines of HOST sha256:FINGERPRINT, and
-    /// certificates of private authorities in PEM; wayleave/pins in the user's configuration folder
-    /// when missing
-    #[arg(long, value_name = "FILE")]
-    pub pins: Option<PathBuf>,
     /// Digits to send (comes with a later version)
     #[arg(long, value_name = "DIGITS")]
     pub dtmf: Option<String>,
@@ -75,21 +59,6 @@ pub struct Args {
     /// Say at the end why the call took the path that it took
     #[arg(long)]
     pub explain: bool,
-}
-
-/// Transports of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TransportArg {
-    /// Datagrams
-    Udp,
-    /// A stream
-    Tcp,
-    /// A stream under TLS (comes with a later version)
-    Tls,
-    /// A WebSocket (comes with a later version)
-    Ws,
-    /// A WebSocket under TLS (comes with a later version)
-    Wss,
 }
 
 /// How media are encrypted.
@@ -129,14 +98,14 @@ pub struct Setup {
     pub plays: bool,
     /// Whom it trusts.
     pub pins: Pins,
+    /// Whether people read on stdout what the command itself says, and nothing else.
+    pub quiet: bool,
 }
 
 impl Args {
     /// Reads files and the password, and refuses what this version cannot do.
     pub fn setup(&self, ui: &Ui) -> Result<Setup, Failure> {
         self.refuse_unbuilt()?;
-        let address = address(&self.address)?;
-        let server = self.server.as_deref().map(server).transpose()?;
         let stun_servers = self.stun.iter().map(|uri| stun(uri)).collect::<Result<Vec<_>, _>>()?;
         let stun_servers = stun_servers.concat();
         let (source, plays) = match &self.play {
@@ -146,21 +115,13 @@ impl Args {
                 (Source::once(samples.map_err(|e| unusable("play", path, &e))?), true)
             }
         };
-        let pins = Pins::load(self.pins.as_deref())?;
-        let password = self.password(&address)?;
-        let relays = self.relays(&address, &password)?;
+        let pins = self.account.pins()?;
+        let account = self.account.account()?;
+        let relays = self.relays(&account.address, &account.password)?;
         ui.warn("media are not encrypted yet: whoever is on the way can listen");
         if !plays {
             ui.warn("there is no microphone yet: the other side hears silence (--play speaks)");
         }
-        let account = Account {
-            server,
-            transport: self.transport.map(|transport| match transport {
-                TransportArg::Tcp => Transport::Tcp,
-                _ => Transport::Udp,
-            }),
-            ..Account::new(address, password)
-        };
         let config = Config {
             accounts: vec![account],
             ice: match self.ice {
@@ -172,7 +133,7 @@ impl Args {
             relays,
             ..Config::default()
         };
-        Ok(Setup { config, source, plays, pins })
+        Ok(Setup { config, source, plays, pins, quiet: false })
     }
 
     fn refuse_unbuilt(&self) -> Result<(), Failure> {
@@ -181,13 +142,7 @@ impl Args {
             return Err(Failure::new(Exit::Encryption, "encryption", message)
                 .with_remedy("--encrypt none calls without encryption"));
         }
-        let unbuilt = [
-            (self.dtmf.is_some(), "--dtmf"),
-            (self.pcap.is_some(), "--pcap"),
-            (self.transport == Some(TransportArg::Tls), "--transport tls"),
-            (self.transport == Some(TransportArg::Ws), "--transport ws"),
-            (self.transport == Some(TransportArg::Wss), "--transport wss"),
-        ];
+        let unbuilt = [(self.dtmf.is_some(), "--dtmf"), (self.pcap.is_some(), "--pcap")];
         match unbuilt.iter().find(|(asked, _)| *asked) {
             Some((_, flag)) => Err(Failure::usage(format!("{flag} is not built yet"))),
             None if self.no_turn && self.ice == IceArg::RelayOnly => Err(Failure::usage(
@@ -198,7 +153,7 @@ impl Args {
     }
 
     /// The relays that the flags name, with the account's name and password unless others are given.
-    fn relays(&self, address: &SipUri, password: &Secret) -> Result<Relays, Failure> {
+    fn relays(&self, address: &Address, password: &Secret) -> Result<Relays, Failure> {
         if self.no_turn {
             return Ok(Relays::Off);
         }
@@ -211,81 +166,11 @@ impl Args {
         }
         let (username, password) = match (&self.turn_user, &self.turn_password_file) {
             (Some(user), Some(file)) => (user.clone(), Secret::from(password_in(file)?)),
-            _ => (address.user().unwrap_or_default(), password.clone()),
+            _ => (address.user(), password.clone()),
         };
         let named = self.turn.iter().map(|uri| turn(uri, &username, &password));
         Ok(Relays::Given(named.collect::<Result<_, _>>()?))
     }
-
-    fn password(&self, address: &SipUri) -> Result<Secret, Failure> {
-        let Some(path) = &self.password_file else {
-            return crate::user::ask_password(&address.to_string()).map(Secret::from);
-        };
-        Ok(Secret::from(password_in(path)?))
-    }
-}
-
-/// The first line of a file.
-pub fn password_in(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| unusable("read the password in", path, &error))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
-/// A file that the command line names and that is of no use.
-pub fn unusable(verb: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
-    Failure::usage(format!("cannot {verb} {}: {error}", path.display()))
-}
-
-/// `sip:alice@example.org`, or the same without `sip:`.
-pub fn address(text: &str) -> Result<SipUri, Failure> {
-    match uri(text)? {
-        Uri::Sip(uri) if uri.user().is_some() => Ok(uri),
-        _ => Err(Failure::usage(format!(
-            "{text} is no address of a person: sip:alice@example.org is"
-        ))),
-    }
-}
-
-/// Whom to call: an address with or without its scheme.
-pub fn target(text: &str) -> Result<Target, Failure> {
-    uri(text).map(Target::from)
-}
-
-/// An address with or without its scheme.
-fn uri(text: &str) -> Result<Uri, Failure> {
-    if text.starts_with("xmpp:") {
-        return Err(Failure::usage("calls over XMPP are not built yet"));
-    }
-    let text = match text.split_once(':') {
-        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphabetic()) => text.to_owned(),
-        _ => format!("sip:{text}"),
-    };
-    match text.parse() {
-        //= RFC 3261 §26.2.2: what is said to a SIPS address travels under TLS or not at all.
-        Ok(Uri::Sip(uri)) if uri.secure => {
-            Err(Failure::usage(format!("{text} wants TLS, which is not built yet"))
-                .with_remedy("a sip: address calls without it"))
-        }
-        Ok(uri) => Ok(uri),
-        Err(_) => Err(Failure::usage(format!("{text} is no address"))),
-    }
-}
-
-/// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
-fn server(text: &str) -> Result<Server, Failure> {
-    let bad = || Failure::usage(format!("{text} is no HOST[:PORT]"));
-    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
-        return Ok(Server { host: ip.to_string(), port: None });
-    }
-    if let Ok(endpoint) = text.parse::<Endpoint>() {
-        return Ok(Server { host: endpoint.ip().to_string(), port: Some(endpoint.port()) });
-    }
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(port.parse().map_err(|_| bad())?)),
-        None => (text, None),
-    };
-    if host.is_empty() { Err(bad()) } else { Ok(Server { host: host.to_owned(), port }) }
 }
 
 /// `stun:HOST[:PORT]`: all its addresses, for each family asks its own.
@@ -347,7 +232,7 @@ mod tests {
     use machine::Transport;
     use phone::Secret;
 
-    use super::{address, duration, server, stun, turn, uri};
+    use super::{duration, stun, turn};
 
     #[test]
     fn times() {
@@ -359,11 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn places() {
-        assert_eq!(server("[::1]:5070").unwrap().port, Some(5070));
-        assert_eq!(server("::1").unwrap().host, "::1");
-        assert_eq!(server("core.test:5070").unwrap().host, "core.test");
-        assert!(server("core.test:port").is_err() && server(":1").is_err());
+    fn stun_servers() {
         assert_eq!(stun("stun:192.0.2.1").unwrap(), ["192.0.2.1:3478".parse().unwrap()]);
         assert!(stun("stun:").is_err());
     }
@@ -389,13 +270,5 @@ mod tests {
         for text in ["turn:", "turns:relay.test?transport=udp", "turn:relay.test?transport=sctp"] {
             assert!(relay(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn addresses() {
-        assert!(address("alice@example.org").is_ok() && address("sip:alice@[::1]").is_ok());
-        assert!(address("sip:example.org").is_err() && uri("xmpp:a@b").is_err());
-        assert!(uri("sips:bob@example.org").is_err());
-        assert_eq!(uri("bob@example.org").unwrap().to_string(), "sip:bob@example.org");
     }
 }

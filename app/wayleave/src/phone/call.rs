@@ -16,7 +16,7 @@ use crate::{events, explain, signal};
 /// Call somebody.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Whom: sip:bob@example.org
+    /// Whom: sip:bob@example.org, xmpp:bob@example.org, or bob@example.org in the protocol of --as
     #[arg(value_name = "TARGET")]
     target: String,
     #[command(flatten)]
@@ -30,7 +30,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 ///
 /// It hangs up after `--duration`, or when what `--play` gave has been said, or at Ctrl-C.
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
-    let target = args::target(&args.target)?;
+    let target = args.phone.account.target(&args.target)?;
     let setup = args.phone.setup(ui)?;
     signal::block_on(async {
         let (source, plays) = (setup.source.clone(), setup.plays);
@@ -201,7 +201,12 @@ pub fn outcome(reason: &EndReason, whom: &str) -> Result<(), Failure> {
         }
         EndKind::Unauthorized => (Exit::Authentication, "authentication", failed, None),
         EndKind::NoMedia => (Exit::NoMediaPath, "media", failed, None),
-        EndKind::Encryption => (Exit::Encryption, "encryption", failed, None),
+        EndKind::Encryption => (
+            Exit::Encryption,
+            "encryption",
+            failed,
+            Some("the other side wants media to be encrypted, which is not built yet"),
+        ),
         EndKind::Negotiation | EndKind::Failed if is_refusal(reason) => {
             (Exit::Failed, "refused", failed, None)
         }
@@ -228,7 +233,7 @@ const fn is_refusal(reason: &EndReason) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use phone::{EndReason, Reason};
+    use phone::{EndReason, JingleEnd, Reason};
     use sip::Status;
 
     use super::outcome;
@@ -254,6 +259,9 @@ mod tests {
             (EndReason::Silent, Exit::NoMediaPath),
             (EndReason::Signalling(Reason::TimedOut), Exit::Unreachable),
             (EndReason::Signalling(Reason::Unauthorized), Exit::Authentication),
+            (JingleEnd::Rejected { busy: true }.into(), Exit::Busy),
+            (JingleEnd::TimedOut.into(), Exit::NoAnswer),
+            (JingleEnd::Offline.into(), Exit::Unreachable),
         ] {
             assert_eq!(outcome(&reason, "bob").unwrap_err().exit, exit, "{reason}");
         }

@@ -52,6 +52,8 @@ pub struct Line<'a> {
     pins: Pins,
     /// Refused certificates that were told.
     told: Vec<String>,
+    /// Whether people read on stdout what the command itself says, and nothing else.
+    quiet: bool,
 }
 
 /// Where a phone's events go, until nobody can take them any more.
@@ -89,9 +91,9 @@ impl<'a> Line<'a> {
         let signal = Some(tokio::spawn(stop));
         let running = runtime::spawn(phone, World(Some(sender)), config);
         let (deadline, registered, stopped) = (None, false, false);
-        let (pins, told) = (setup.pins, Vec::new());
+        let (pins, told, quiet) = (setup.pins, Vec::new(), setup.quiet);
         let mut line =
-            Self { ui, running, events, signal, deadline, registered, stopped, pins, told };
+            Self { ui, running, events, signal, deadline, registered, stopped, pins, told, quiet };
         match line.register().await {
             Ok(()) => Ok(line),
             // The core may have heard us by now.
@@ -113,11 +115,11 @@ impl<'a> Line<'a> {
             match self.next().await? {
                 Next::Event(Event::Registered { .. }) => break,
                 Next::Event(Event::RegistrationFailed { reason, .. }) => {
-                    return Err(registration_failure(&reason));
+                    return Err(self.registration_failure(&reason));
                 }
                 Next::Event(_) => {}
                 Next::Signal => return Err(Failure::interrupted()),
-                Next::Time => return Err(registration_failure(&Reason::TimedOut.into())),
+                Next::Time => return Err(self.registration_failure(&Reason::TimedOut.into())),
             }
         }
         self.registered = true;
@@ -200,6 +202,15 @@ impl<'a> Line<'a> {
         self.shut().await
     }
 
+    /// Why the phone cannot be used, and what to do: a certificate that is refused can be pinned.
+    pub fn registration_failure(&self, reason: &RegistrationError) -> Failure {
+        let failure = registration_failure(reason);
+        match self.pins.remedy(&failure.message) {
+            Some(remedy) => failure.with_remedy(remedy),
+            None => failure,
+        }
+    }
+
     /// Closes the sockets, whatever goes on.
     async fn shut(self) -> Result<(), Failure> {
         if let Some(signal) = self.signal {
@@ -220,6 +231,7 @@ impl<'a> Line<'a> {
         }
         // People read the reports of a running call at its end; `NoPath` is told as a failure.
         if !self.ui.is_json()
+            && !self.quiet
             && !matches!(event, Event::Media { .. } | Event::NoPath { .. })
             && let Some(words) = events::words(event)
         {
@@ -249,7 +261,7 @@ impl<'a> Line<'a> {
 }
 
 /// Why a phone cannot be used: it is not registered.
-pub fn registration_failure(reason: &RegistrationError) -> Failure {
+fn registration_failure(reason: &RegistrationError) -> Failure {
     let message = format!("not registered: {reason}");
     match reason.kind() {
         RegistrationErrorKind::Unauthorized => {
@@ -264,9 +276,8 @@ pub fn registration_failure(reason: &RegistrationError) -> Failure {
             Failure::new(Exit::Unreachable, "registration", message)
                 .with_remedy("check that the core runs, and name it with --server HOST:PORT")
         }
-        RegistrationErrorKind::Untrusted | RegistrationErrorKind::Failed => {
-            Failure::new(Exit::Failed, "registration", message)
-        }
+        RegistrationErrorKind::Untrusted => Failure::new(Exit::Encryption, "certificate", message),
+        RegistrationErrorKind::Failed => Failure::new(Exit::Failed, "registration", message),
     }
 }
 

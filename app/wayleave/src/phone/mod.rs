@@ -1,8 +1,10 @@
-//! `wayleave call` and `wayleave answer`: the phone on real sockets.
+//! `wayleave call`, `wayleave answer` and `wayleave chat`: the phone on real sockets.
 
+pub mod account;
 pub mod answer;
 pub mod args;
 pub mod call;
+pub mod chat;
 mod line;
 mod pins;
 mod record;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use audio::wav::Recorder;
 
-use super::args::unusable;
+use super::account::unusable;
 use crate::failure::Failure;
 
 /// Writes each call's sound into a file: the first into the one that was named, later ones beside

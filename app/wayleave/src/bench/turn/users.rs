@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use stun::{Credentials, LongTerm};
 
 use crate::failure::Failure;
-use crate::phone::args::password_in;
+use crate::phone::account::password_in;
 
 /// The users and what they prove themselves with.
 #[derive(Clone, Debug, clap::Args)]
