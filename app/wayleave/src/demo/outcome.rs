@@ -69,6 +69,12 @@ impl Call {
         Some(verdict)
     }
 
+    /// Checks of ICE that both sides sent.
+    pub fn checks(&self) -> u64 {
+        let sides = [&self.report.alice, &self.report.bob];
+        sides.iter().filter_map(|side| side.explanation.as_ref()).map(|ice| ice.checks_sent).sum()
+    }
+
     /// Messages of one topic that the ladder shows.
     pub fn messages(&self, wanted: Topic) -> usize {
         let of = |row: &&Row| matches!(row, Row::Message { topic, .. } if *topic == wanted);

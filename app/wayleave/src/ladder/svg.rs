@@ -62,8 +62,8 @@ impl Sheet {
     }
 }
 
-/// The ladders of one story as a file of its own: one, or several side by side with their rows aligned
-/// by the time since each one's origin.
+/// The ladders of one story as a file of its own: one, or several side by side with their rows
+/// aligned.
 pub fn file(ladders: &[(&str, &Ladder)]) -> String {
     let sheet = if ladders.len() > 1 { Sheet { step: 260, ..Sheet::HALF } } else { Sheet::WIDE };
     let all: Vec<&Ladder> = ladders.iter().map(|(_, ladder)| *ladder).collect();
@@ -120,23 +120,39 @@ pub fn column(lines: &[Vec<Option<usize>>], at: usize) -> Vec<Option<usize>> {
 }
 
 /// Which row of each ladder stands in which line: rows share one when they are about as long after
-/// their ladder's origin.
+/// their ladder's origin, or before it as long after its start.
 pub fn lines(ladders: &[&Ladder]) -> Vec<Vec<Option<usize>>> {
-    let mut next = vec![0; ladders.len()];
-    let since = |at: usize, row: usize| -> Option<f64> {
-        let ladder = ladders[at];
-        Some(ladder.rows.get(row)?.at().as_secs_f64() - ladder.origin.as_secs_f64())
-    };
+    let origins: Vec<usize> = ladders
+        .iter()
+        .map(|ladder| ladder.rows.iter().take_while(|row| row.at() < ladder.origin).count())
+        .collect();
+    let ends: Vec<usize> = ladders.iter().map(|ladder| ladder.rows.len()).collect();
+    let at = |ladder: usize, row: usize| ladders[ladder].rows[row].at().as_secs_f64();
+    let before = merged(vec![0; ladders.len()], &origins, at);
+    let since = |ladder: usize, row| at(ladder, row) - ladders[ladder].origin.as_secs_f64();
+    [before, merged(origins, &ends, since)].concat()
+}
+
+/// Lines of the rows from `next` to `ends` of each ladder, by when they are.
+fn merged(
+    mut next: Vec<usize>,
+    ends: &[usize],
+    when: impl Fn(usize, usize) -> f64,
+) -> Vec<Vec<Option<usize>>> {
     let mut lines = Vec::new();
     loop {
-        let ahead: Vec<Option<f64>> =
-            next.iter().enumerate().map(|(at, row)| since(at, *row)).collect();
+        let ahead: Vec<Option<f64>> = next
+            .iter()
+            .zip(ends)
+            .enumerate()
+            .map(|(ladder, (row, end))| (row < end).then(|| when(ladder, *row)))
+            .collect();
         let Some(first) = ahead.iter().flatten().copied().reduce(f64::min) else { return lines };
         let mut line = Vec::new();
-        for (at, ahead) in ahead.iter().enumerate() {
+        for (next, ahead) in next.iter_mut().zip(ahead) {
             let now = ahead.is_some_and(|ahead| ahead - first <= SAME_TIME.as_secs_f64());
-            line.push(now.then_some(next[at]));
-            next[at] += usize::from(now);
+            line.push(now.then_some(*next));
+            *next += usize::from(now);
         }
         lines.push(line);
     }
@@ -216,7 +232,7 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
                 [&long, &middle].into_iter().find(|l| l.chars().count() <= sheet.letters(room));
             html! {
                 rect class="media" x=(left + 4) y=(y - 11) width=(right - left - 8) height="22" rx="11" {}
-                text class="label" x=(left.midpoint(right)) y=(y + 4) {
+                text class="label within" x=(left.midpoint(right)) y=(y + 4) {
                     (cut(label.unwrap_or(&short), sheet.letters(room)))
                     title { (long) }
                 }
@@ -325,11 +341,24 @@ mod tests {
     #[test]
     fn rows_of_the_same_time_share_a_line() {
         let sip = ladder([10, 90].map(|at| message(at, (0, 1), true, "m")).to_vec());
-        let mut xmpp = ladder([110, 150, 192].map(|at| message(at, (0, 1), true, "m")).to_vec());
+        let times = [5, 12, 110, 150, 192];
+        let mut xmpp = ladder(times.map(|at| message(at, (0, 1), true, "m")).to_vec());
         xmpp.origin = Duration::from_millis(100);
-        let expected =
-            [[Some(0), Some(0)], [None, Some(1)], [Some(1), Some(2)]].map(|line| line.to_vec());
-        assert_eq!(lines(&[&sip, &xmpp]), expected);
+        let expected = [
+            // What one of them did before its origin.
+            [None, Some(0)],
+            [None, Some(1)],
+            [Some(0), Some(2)],
+            [None, Some(3)],
+            [Some(1), Some(4)],
+        ];
+        assert_eq!(lines(&[&sip, &xmpp]), expected.map(|line| line.to_vec()));
+        let mut late = sip.clone();
+        late.origin = Duration::from_millis(50);
+        // Both begin together, though one takes longer to its origin.
+        xmpp.origin = Duration::from_millis(180);
+        let begin: Vec<Vec<Option<usize>>> = lines(&[&late, &xmpp]);
+        assert_eq!(begin[..2], [[Some(0), Some(0)], [None, Some(1)]].map(|line| line.to_vec()));
     }
 
     #[test]

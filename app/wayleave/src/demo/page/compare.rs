@@ -5,54 +5,66 @@ use std::time::Duration;
 use maud::{Markup, html};
 use scenarios::{Side, Signalling, Who};
 
-use super::{each, name, part};
+use super::{name, part};
 use crate::demo::outcome::{Call, Outcome, via_name};
 use crate::demo::report::round_trips;
 use crate::ladder::Topic;
 
-pub fn section(outcome: &Outcome) -> Markup {
-    html! {
-        @if outcome.calls.len() > 1 {
-            (part("takes", "What it takes over SIP and over XMPP",
-                "The media take the same way whoever carries the offer; the signalling differs.", takes(outcome)))
-        }
-        (part("without", "The same call without ICE",
-            "Each side tells the address that it knows of itself, and sends to the one that it is told.",
-            each(outcome, without)))
-    }
+/// What the call takes over each signalling.
+pub fn signalling(outcome: &Outcome) -> Markup {
+    let about = "The media take the same way whoever carries the offer; the signalling differs.";
+    part("takes", "What it takes over SIP and over XMPP", about, takes(outcome))
 }
 
-fn without(call: &Call) -> Markup {
-    let (with, without) = (&call.report, &call.without);
-    let most = [&with.alice, &with.bob, &without.alice, &without.bob].map(received);
-    let most = most.into_iter().max().unwrap_or_default().max(1);
-    let deaf = received(&without.alice) == 0 && received(&without.bob) == 0;
-    html! {
+/// What the same call does without ICE.
+pub fn without(outcome: &Outcome) -> Markup {
+    let about = "Each side tells the address that it knows of itself, and sends to the one that it is \
+                 told.";
+    let several = outcome.calls.len() > 1;
+    let sides = || {
+        let whos = [Who::Alice, Who::Bob];
+        outcome.calls.iter().flat_map(move |call| whos.map(|who| (call, who)))
+    };
+    let most = sides().map(|(call, who)| received(call.report.side(who))).max();
+    let most = most.unwrap_or_default().max(1);
+    let content = html! {
         div.card {
             table.rows.meters {
                 caption { "Packets that arrived" }
                 thead { tr { th scope="col" { "Who heard" } th scope="col" { "With ICE" } th scope="col" { "Without" } } }
                 tbody {
-                    @for who in [Who::Alice, Who::Bob] {
+                    @for (call, who) in sides() {
                         tr {
-                            th scope="row" { (name(who)) }
-                            td data-name="With ICE" { (meter(received(with.side(who)), most)) }
-                            td data-name="Without" { (meter(received(without.side(who)), most)) }
+                            th scope="row" { (name(who)) @if several { ", over " (via_name(call.spec.via)) } }
+                            td data-name="With ICE" { (meter(received(call.report.side(who)), most)) }
+                            td data-name="Without" { (meter(received(call.without.side(who)), most)) }
                         }
                     }
                 }
             }
-            @if deaf && without.alice.answered.is_some() {
-                p {
-                    strong.bad { "Nobody heard anything. " }
-                    "Alice told " code { (with.topology.alice.address) } " and Bob told " code { (with.topology.bob.address) }
-                    ": each sent to an address that means nothing outside of the other's network."
-                }
-            } @else if deaf {
-                p { strong.bad { "The call did not come about." } }
-            } @else {
-                p { "What arrived did so because the address that was told can be reached from outside." }
+            (verdict(outcome))
+        }
+    };
+    part("without", "The same call without ICE", about, content)
+}
+
+/// Why it is so.
+fn verdict(outcome: &Outcome) -> Markup {
+    let (with, without) = (&outcome.first().report, &outcome.first().without);
+    let deaf =
+        |call: &Call| [&call.without.alice, &call.without.bob].iter().all(|s| received(s) == 0);
+    let deaf = outcome.calls.iter().all(deaf);
+    html! {
+        @if deaf && without.alice.answered.is_some() {
+            p {
+                strong.bad { "Nobody heard anything. " }
+                "Alice told " code { (with.topology.alice.address) } " and Bob told " code { (with.topology.bob.address) }
+                ": each sent to an address that means nothing outside of the other's network."
             }
+        } @else if deaf {
+            p { strong.bad { "The call did not come about." } }
+        } @else {
+            p { "What arrived did so because the address that was told can be reached from outside." }
         }
     }
 }
@@ -78,11 +90,6 @@ fn takes(outcome: &Outcome) -> Markup {
     let step = |of: fn(Signalling) -> Option<Duration>| {
         move |call: &Call| time(of(call.report.signalling()), call.spec.rtt)
     };
-    let checks = |call: &Call| {
-        let sides = [&call.report.alice, &call.report.bob];
-        let sent = sides.iter().filter_map(|side| side.explanation.as_ref());
-        sent.map(|explanation| explanation.checks_sent).sum::<u64>().to_string()
-    };
     let path = |call: &Call| {
         let Some(path) = &call.report.alice.path else { return "none".to_owned() };
         let kind = |kind: Option<phone::CandidateKind>| kind.map_or("?", |kind| kind.name());
@@ -100,7 +107,7 @@ fn takes(outcome: &Outcome) -> Markup {
         ("Messages to log in", Box::new(|call| call.messages(Topic::Login).to_string())),
         ("Messages for the call", Box::new(|call| call.messages(Topic::Signalling).to_string())),
         ("The media's path", Box::new(path)),
-        ("Checks of ICE, of both", Box::new(checks)),
+        ("Checks of ICE, of both", Box::new(|call| call.checks().to_string())),
     ];
     html! {
         div.card {

@@ -21,6 +21,8 @@ mod quality;
 mod sound;
 mod topology;
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use scenarios::{Access, Spec, Who};
 
@@ -54,13 +56,17 @@ pub fn render(outcome: &Outcome) -> String {
                 a.skip href="#main" { "Skip to the call" }
                 (head(outcome, fate))
                 main #main {
+                    @if outcome.calls.len() > 1 {
+                        (compare::signalling(outcome))
+                        (ladder::section(outcome))
+                    }
                     (topology::section(outcome))
                     (path::section(outcome))
                     (candidates::section(outcome))
                     (sound::section(outcome))
                     (quality::section(outcome))
-                    (ladder::section(outcome))
-                    (compare::section(outcome))
+                    @if outcome.calls.len() == 1 { (ladder::section(outcome)) }
+                    (compare::without(outcome))
                 }
                 (foot(outcome))
                 script { (PreEscaped(SCRIPT)) }
@@ -119,26 +125,33 @@ impl Fate {
 }
 
 fn head(outcome: &Outcome, fate: Fate) -> Markup {
-    let call = outcome.first();
-    let vias: Vec<&str> = outcome.calls.iter().map(|call| via_name(call.spec.via)).collect();
     html! {
         header.top {
             p.brand { "wayleave demo" }
             h1 { "Alice calls Bob" }
             p.verdict { span class={ "badge " (fate.class()) } { span aria-hidden="true" { (fate.sign()) } " " (capital(fate.short())) } }
-            p.lede { (lede(&call.spec, &vias)) }
-            (tiles(call))
+            p.lede { (lede(&outcome.first().spec, &vias(outcome))) }
+            (tiles(outcome))
             nav aria-label="On this page" {
-                @for (id, name) in [
-                    ("where", "Who is where"), ("path", "The path"), ("candidates", "Candidates"), ("sound", "Sound"),
-                    ("quality", "Quality"), ("ladder", "Ladder"), ("without", "Without ICE"),
-                ] {
-                    a href={ "#" (id) } { (name) }
-                }
-                @if outcome.calls.len() > 1 { a href="#takes" { "SIP and XMPP" } }
+                @for (id, name) in parts(outcome) { a href={ "#" (id) } { (name) } }
             }
         }
     }
+}
+
+/// The sections in their order, by id and in a word or two.
+fn parts(outcome: &Outcome) -> Vec<(&'static str, &'static str)> {
+    let ladder = ("ladder", "Ladder");
+    let mut parts =
+        vec![("where", "Who is where"), ("path", "The path"), ("candidates", "Candidates")];
+    parts.extend([("sound", "Sound"), ("quality", "Quality")]);
+    if outcome.calls.len() > 1 {
+        parts.splice(0..0, [("takes", "SIP and XMPP"), ladder]);
+    } else {
+        parts.push(ladder);
+    }
+    parts.push(("without", "Without ICE"));
+    parts
 }
 
 /// What was simulated, in a sentence or two.
@@ -173,38 +186,36 @@ fn behind(access: &Access) -> String {
     }
 }
 
-/// The call in figures.
-fn tiles(call: &Call) -> Markup {
-    let report = &call.report;
-    let ms = |time: Option<std::time::Duration>| {
-        time.map_or_else(|| "–".to_owned(), |time| format!("{} ms", time.as_millis()))
+/// The call in figures; of several calls those of each.
+fn tiles(outcome: &Outcome) -> Markup {
+    let several = outcome.calls.len() > 1;
+    let each = |of: &dyn Fn(&Call) -> Option<String>| {
+        let figure = |call| of(call).unwrap_or_else(|| "–".to_owned());
+        outcome.calls.iter().map(figure).collect::<Vec<_>>().join(" / ")
     };
-    let mos = |who| {
-        let mos = report.side(who).stats.as_ref().and_then(|stats| stats.mos());
-        mos.map_or_else(|| "–".to_owned(), |mos| format!("{mos:.1}"))
+    let ms = |of: &dyn Fn(&Call) -> Option<Duration>| {
+        let figures = each(&|call| Some(of(call)?.as_millis().to_string()));
+        if figures.contains(|c: char| c.is_ascii_digit()) {
+            format!("{figures} ms")
+        } else {
+            figures
+        }
     };
-    let sides = [&report.alice, &report.bob];
-    let checks: u64 =
-        sides.iter().filter_map(|side| side.explanation.as_ref()).map(|e| e.checks_sent).sum();
-    let lost: u64 = sides.iter().filter_map(|s| s.stats.as_ref()).map(|stats| stats.lost).sum();
-    let received: u64 =
-        sides.iter().filter_map(|s| s.stats.as_ref()).map(|stats| stats.received).sum();
-    let rtt = report.alice.path.as_ref().and_then(|path| path.rtt);
+    let mos = |call: &Call, who| {
+        let stats = call.report.side(who).stats.as_ref()?;
+        Some(format!("{:.1}", stats.mos()?))
+    };
+    let sound = |call: &Call| {
+        let (alice, bob) = (mos(call, Who::Alice)?, mos(call, Who::Bob)?);
+        Some(if several { alice.min(bob) } else { format!("{alice} / {bob}") })
+    };
     let tiles = [
-        ("Ringing after", ms(report.signalling().ringing), "from dialling"),
-        ("Sound after", ms(report.alice.time_to_media()), "from Bob's answer"),
-        ("Round trip", ms(rtt), "of the media's path"),
-        ("Checks of ICE", checks.to_string(), "sent by both"),
-        (
-            "Packets lost",
-            if received == 0 { "–".to_owned() } else { lost.to_string() },
-            "in both directions",
-        ),
-        (
-            "Sounds like",
-            format!("{} / {}", mos(Who::Alice), mos(Who::Bob)),
-            "of 4.5, for Alice / Bob",
-        ),
+        ("Ringing after", ms(&|call| call.report.signalling().ringing), "from dialling"),
+        ("Sound after", ms(&|call| call.report.alice.time_to_media()), "from Bob's answer"),
+        ("Round trip", ms(&|call| call.report.alice.path.as_ref()?.rtt), "of the media's path"),
+        ("Checks of ICE", each(&|call| Some(call.checks().to_string())), "sent by both"),
+        ("Packets lost", each(&lost), "in both directions"),
+        ("Sounds like", each(&sound), if several { "of 4.5" } else { "of 4.5, for Alice / Bob" }),
     ];
     html! {
         dl.tiles {
@@ -212,7 +223,25 @@ fn tiles(call: &Call) -> Markup {
                 div { dt { (name) } dd { b { (value) } small { (what) } } }
             }
         }
+        @if several {
+            p.more { "Two figures are those over " (vias(outcome).join(" and over ")) "." }
+        }
     }
+}
+
+/// Packets lost on both ways, if any arrived.
+fn lost(call: &Call) -> Option<String> {
+    let stats = [&call.report.alice, &call.report.bob].map(|side| side.stats.as_ref());
+    let stats = || stats.iter().flatten();
+    if stats().all(|stats| stats.received == 0) {
+        return None;
+    }
+    Some(stats().map(|stats| stats.lost).sum::<u64>().to_string())
+}
+
+/// Over what they call, one call after the other.
+fn vias(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.calls.iter().map(|call| via_name(call.spec.via)).collect()
 }
 
 /// A section with its heading, and what it is about.

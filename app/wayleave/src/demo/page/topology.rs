@@ -197,11 +197,9 @@ fn mappings(title: &str, table: &NatTable, carried: Option<Carried>) -> Markup {
                     tr {
                         th scope="row" {
                             (mapping.inside)
-                            @if mapping.protocol != Transport::Udp {
-                                " " span.proto { (transport_name(mapping.protocol)) }
-                            }
                         }
-                        td { @if is_used(mapping) { span.mark { "media " } } b { (mapping.outside.port()) } }
+                        td { @if mapping.protocol != Transport::Udp { span.proto { (transport_name(mapping.protocol)) " " } }
+                            @if is_used(mapping) { span.mark { "media " } } b { (mapping.outside.port()) } }
                     }
                     tr.remotes {
                         td colspan="2" {
