@@ -195,12 +195,10 @@ fn tiles(outcome: &Outcome) -> Markup {
     };
     let ms = |of: &dyn Fn(&Call) -> Option<Duration>| {
         let figures = each(&|call| Some(of(call)?.as_millis().to_string()));
-        if figures.contains(|c: char| c.is_ascii_digit()) {
-            format!("{figures} ms")
-        } else {
-            figures
-        }
+        let unit = !several && figures != "–";
+        if unit { format!("{figures} ms") } else { figures }
     };
+    let unit = |what| if several { format!("ms, {what}") } else { String::from(what) };
     let mos = |call: &Call, who| {
         let stats = call.report.side(who).stats.as_ref()?;
         Some(format!("{:.1}", stats.mos()?))
@@ -209,13 +207,17 @@ fn tiles(outcome: &Outcome) -> Markup {
         let (alice, bob) = (mos(call, Who::Alice)?, mos(call, Who::Bob)?);
         Some(if several { alice.min(bob) } else { format!("{alice} / {bob}") })
     };
+    let [ringing, first, path] =
+        ["from dialling", "from Bob's answer", "of the media's path"].map(unit);
+    let [checks, packets] = ["sent by both", "in both directions"].map(str::to_owned);
+    let opinion = if several { "of 4.5" } else { "of 4.5, for Alice / Bob" };
     let tiles = [
-        ("Ringing after", ms(&|call| call.report.signalling().ringing), "from dialling"),
-        ("Sound after", ms(&|call| call.report.alice.time_to_media()), "from Bob's answer"),
-        ("Round trip", ms(&|call| call.report.alice.path.as_ref()?.rtt), "of the media's path"),
-        ("Checks of ICE", each(&|call| Some(call.checks().to_string())), "sent by both"),
-        ("Packets lost", each(&lost), "in both directions"),
-        ("Sounds like", each(&sound), if several { "of 4.5" } else { "of 4.5, for Alice / Bob" }),
+        ("Ringing after", ms(&|call| call.report.signalling().ringing), ringing),
+        ("Sound after", ms(&|call| call.report.alice.time_to_media()), first),
+        ("Round trip", ms(&|call| call.report.alice.path.as_ref()?.rtt), path),
+        ("Checks of ICE", each(&|call| Some(call.checks().to_string())), checks),
+        ("Packets lost", each(&lost), packets),
+        ("Sounds like", each(&sound), opinion.to_owned()),
     ];
     html! {
         dl.tiles {
