@@ -81,6 +81,9 @@ fn received(side: &Side) -> u64 {
     side.stats.as_ref().map_or(0, |stats| stats.received)
 }
 
+/// What one call comes to, in a few words.
+type Figure<'a> = Box<dyn Fn(&Call) -> String + 'a>;
+
 /// What the call takes over each signalling.
 fn takes(outcome: &Outcome) -> Markup {
     let time = |time: Option<Duration>, rtt| match time {
@@ -96,7 +99,7 @@ fn takes(outcome: &Outcome) -> Markup {
         let how = if path.relayed { "relayed" } else { "direct" };
         format!("{how}, {} to {}", kind(path.local_type), kind(path.remote_type))
     };
-    let rows: [(&str, Box<dyn Fn(&Call) -> String>); 8] = [
+    let rows: [(&str, Figure<'_>); 8] = [
         ("Until Alice can be reached", Box::new(step(|signalling| signalling.reachable))),
         ("From dialling until it rings", Box::new(step(|signalling| signalling.ringing))),
         ("From taking the call to her", Box::new(step(|signalling| signalling.answered))),

@@ -38,8 +38,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// The page.
 pub fn render(outcome: &Outcome) -> String {
-    let call = outcome.first();
-    let fate = Fate::of(call);
+    let fate = Fate::of(outcome.failed().unwrap_or_else(|| outcome.first()));
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -269,10 +268,15 @@ fn each(outcome: &Outcome, content: impl Fn(&Call) -> Markup) -> Markup {
 
 fn foot(outcome: &Outcome) -> Markup {
     let Spec { alice, bob, seed, rtt, turn, alice_loss, bob_loss, .. } = &outcome.first().spec;
+    let built_in = audio::wav::decode(super::ALICE);
+    let own = built_in.is_ok_and(|said| said[..] != outcome.first().spec.alice_says[..]);
     let via: Vec<&str> = outcome.calls.iter().map(|call| call.spec.via.name()).collect();
     let mut command = format!("wayleave demo --alice {alice} --bob {bob} --via {}", via.join(","));
     if !turn {
         command.push_str(" --no-turn");
+    }
+    if own {
+        command.push_str(" --play FILE.wav");
     }
     if rtt.as_millis() != 40 {
         command.push_str(&format!(" --rtt {}", rtt.as_millis()));

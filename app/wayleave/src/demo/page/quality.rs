@@ -17,7 +17,10 @@ pub fn section(outcome: &Outcome) -> Markup {
     part("quality", "Quality over time", about, each(outcome, charts))
 }
 
-/// A value of one side over time, in seconds since the answer.
+/// A value of one side over time.
+type Values = Vec<(Instant, f64)>;
+
+/// The same, in seconds since the answer.
 type Series = Vec<(f64, f64)>;
 
 fn charts(call: &Call) -> Markup {
@@ -28,20 +31,13 @@ fn charts(call: &Call) -> Markup {
     {
         return html! { p.card.empty { "No packet arrived on either side: there is nothing to rate." } };
     }
-    let start = report.alice.answered.or(report.bob.answered).unwrap_or(Instant::ORIGIN);
-    let series = |of: &dyn Fn(&[(Instant, Stats)]) -> Vec<(Instant, f64)>| {
-        [&report.alice, &report.bob].map(|side: &Side| -> Series {
-            let since = |at: Instant| at.saturating_since(start).as_secs_f64();
-            of(&side.quality).into_iter().map(|(at, value)| (since(at), value)).collect()
-        })
-    };
-    let mos = series(&|quality| {
+    let mos = series(call, |quality| {
         quality.iter().filter_map(|(at, stats)| Some((*at, stats.mos()?))).collect()
     });
-    let jitter = series(&|quality| {
+    let jitter = series(call, |quality| {
         quality.iter().map(|(at, stats)| (*at, stats.jitter.as_secs_f64() * 1e3)).collect()
     });
-    let missing = series(&missing);
+    let missing = series(call, missing);
     html! {
         div.charts {
             (chart("Sounds like (MOS)", &mos, &[1.0, 2.0, 3.0, 4.0], 4.5, 0))
@@ -52,8 +48,18 @@ fn charts(call: &Call) -> Markup {
     }
 }
 
+/// A value over time, at Alice and at Bob.
+fn series(call: &Call, of: impl Fn(&[(Instant, Stats)]) -> Values) -> [Series; 2] {
+    let report = &call.report;
+    let start = report.alice.answered.or(report.bob.answered).unwrap_or(Instant::ORIGIN);
+    let since = |at: Instant| at.saturating_since(start).as_secs_f64();
+    [&report.alice, &report.bob].map(|side: &Side| {
+        of(&side.quality).into_iter().map(|(at, value)| (since(at), value)).collect()
+    })
+}
+
 /// Sound that was made up because nothing came, in ms of each interval.
-fn missing(quality: &[(Instant, Stats)]) -> Vec<(Instant, f64)> {
+fn missing(quality: &[(Instant, Stats)]) -> Values {
     let mut before = Duration::ZERO;
     let mut missing = Vec::new();
     for (at, stats) in quality {

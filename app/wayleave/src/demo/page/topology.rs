@@ -115,7 +115,7 @@ fn nat(
     carried: Option<Carried>,
     access: &Access,
 ) -> Markup {
-    let kind = table.map_or_else(|| access.to_string(), |table| words(table));
+    let kind = table.map_or_else(|| access.to_string(), words);
     html! {
         div.node.nat {
             p.title { (title) }
