@@ -86,10 +86,11 @@ pub struct Account {
     /// The core, as host and port; `None`: found by the address' domain (RFC 3263; RFC 6120 §3.2).
     pub server: Option<Server>,
     /// Over what the core is reached. `None`: for SIP, UDP, and TCP where UDP gets no answer; for XMPP,
-    /// what its SRV records say. There, [`Transport::Tls`] is TLS from the first byte (XEP-0368) and
-    /// [`Transport::Tcp`] is TCP with STARTTLS.
+    /// what its SRV records say, or STARTTLS at a core that is given, unless its port is 5223. There,
+    /// [`Transport::Tls`] is TLS from the first byte (XEP-0368) and [`Transport::Tcp`] is TCP with
+    /// STARTTLS.
     pub transport: Option<Transport>,
-    /// What an XMPP server is to call this device; `None`: it chooses.
+    /// What an XMPP server is to call this device; `None`: a name that nobody can guess.
     pub resource: Option<String>,
 }
 

@@ -1,9 +1,9 @@
 //! The whole user agent as one machine: accounts and their registrations, calls, media.
 //!
-//! A [`Phone`] joins three parts, told apart by the namespace of their ids: signalling
-//! (`sip::ua`), paths (`connect`), and a `call::Call` for each call. Media are part of it: sound
-//! goes in as samples with [`Phone::call`] and [`Phone::answer`], and comes out as
-//! [`Event::Heard`].
+//! A [`Phone`] joins parts that are told apart by the namespace of their ids: signalling (`sip::ua`
+//! for all accounts of SIP, an `xmpp::client` for each account of XMPP), paths (`connect`), and a
+//! `call::Call` for each call. Media are part of it: sound goes in as samples with [`Phone::call`] and
+//! [`Phone::answer`], and comes out as [`Event::Heard`].
 //!
 //! | module | what |
 //! |---|---|
@@ -12,8 +12,15 @@
 //! | [`event`] | [`Event`] |
 //! | `reason` | [`EndReason`], [`RegistrationError`]: why calls end and registrations fail |
 //! | `phone` | [`Phone`]: the verbs, and the joining of the parts |
-//! | `signalling` | what the user agent's events mean for calls |
+//! | `account` | one account at work |
+//! | `settings` | what an account's calls need to know |
 //! | `session` | one call: its signalling, its description, its media |
+//! | `signalling` | a call's signalling: by SIP, by Jingle |
+//! | `user_agent` | what the events of SIP's user agent mean |
+//! | `client` | what the events of XMPP's clients mean; messages, presence |
+//! | `jingle` | what Jingle's requests mean for calls |
+//! | `invitations` | calls that are proposed by message |
+//! | `stop` | the end of a phone |
 //! | `keepalive` | STUN on the signalling flow |
 //! | [`defaults`] | limits and timeouts |
 
@@ -31,6 +38,7 @@ mod reason;
 mod session;
 mod settings;
 mod signalling;
+mod stop;
 mod user_agent;
 
 pub use address::{Address, Protocol, Target};

@@ -12,9 +12,9 @@ use machine::{
     Transport,
 };
 use sip::stack;
-use sip::transport::flow;
+
+use sip::Status;
 use sip::ua::{self, UserAgent};
-use sip::{Host, SipUri, Status};
 use xmpp::client::Client;
 
 use crate::account::{self, Connection, Line, Login};
@@ -24,9 +24,9 @@ use crate::defaults;
 use crate::event::{By, CallId, EndReason, Event};
 use crate::invitations::Invitation;
 use crate::keepalive::{Keepalives, Outcome};
-use crate::reason::JingleEnd;
 use crate::session::Session;
 use crate::signalling::{Context, Signalling, jingle, sip as sip_leg};
+use crate::stop::Stage;
 
 /// Ids of signalling sockets and look-ups.
 const SIGNALLING: u16 = 1;
@@ -56,22 +56,8 @@ pub struct Phone {
     pub(crate) timers: Timers<Timer>,
     /// The families that sockets for signalling were asked for: IPv4, IPv6.
     listening: [bool; 2],
-    stage: Stage,
+    pub(crate) stage: Stage,
     scratch: Vec<u8>,
-}
-
-/// How far the end of the phone has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    /// Nobody asked for it.
-    #[default]
-    Running,
-    /// Calls are being ended.
-    HangingUp,
-    /// Registrations are being removed.
-    Unregistering,
-    /// It is over.
-    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,16 +107,17 @@ impl Phone {
             UserAgent::new(agent_config, Ids::new(SIGNALLING), &entropy.fork("phone.ua"));
         let paths = entropy.fork("phone.connect");
         let connect = Connect::new(config.connect.clone(), Ids::new(PATHS), paths);
-        let instance = instance(&mut entropy.fork("phone.instance"));
+        let instance = account::instance(&mut entropy.fork("phone.instance"));
         let known = (0u16..).zip(&config.accounts).take(defaults::MAX_ACCOUNTS);
         let login = |(n, account): (u16, &Account)| {
             let login = match &account.address {
                 Address::Sip(uri) => {
-                    Login::Sip(agent.add_account(sip_account(account, uri, &instance)))
+                    Login::Sip(agent.add_account(account::sip_account(account, uri, &instance)))
                 }
                 Address::Xmpp(jid) => {
-                    let client = account::client_config(jid, account, &config);
                     let entropy = entropy.fork(&format!("phone.client.{n}"));
+                    let mut resource = entropy.fork("phone.resource");
+                    let client = account::client_config(jid, account, &config, &mut resource);
                     let client = Client::new(client, Ids::new(CLIENTS + n), &entropy);
                     Login::Xmpp(Box::new(Connection { client, untold: None }))
                 }
@@ -261,21 +248,6 @@ impl Phone {
         self.run(now);
     }
 
-    /// Ends every call, and then removes every registration; [`Event::Stopped`] follows within
-    /// [`defaults::STOP_LIMIT`], whether or not anybody answers.
-    pub fn stop(&mut self, now: Now) {
-        if self.stage == Stage::Running {
-            self.stage = Stage::HangingUp;
-            self.timers.set(Timer::HangUp, now.mono + defaults::HANG_UP_LIMIT);
-            self.timers.set(Timer::Stop, now.mono + defaults::STOP_LIMIT);
-            let calls: Vec<CallId> = self.calls().collect();
-            for call in calls {
-                self.end_signalling(now, call);
-            }
-        }
-        self.run(now);
-    }
-
     /// The calls there are.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
         let invitations = self.invitations.iter().filter(|(_, invitation)| invitation.is_open());
@@ -287,10 +259,6 @@ impl Phone {
         self.sessions.len() + self.invitations.len() >= self.config.max_calls
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stage != Stage::Running
-    }
-
     pub(crate) fn next_call(&mut self) -> (CallId, Entropy) {
         let id = CallId(self.next_call);
         self.next_call += 1;
@@ -298,7 +266,7 @@ impl Phone {
     }
 
     /// Ends a call: over SIP, the user agent says when it is over.
-    fn end_signalling(&mut self, now: Now, call: CallId) {
+    pub(crate) fn end_signalling(&mut self, now: Now, call: CallId) {
         match self.sessions.get(&call).map(|session| &session.signalling) {
             Some(Signalling::Sip(leg)) => match leg.id {
                 Some(id) => self.agent.hangup(now, id),
@@ -456,44 +424,6 @@ impl Phone {
         }
         session.call.handle_connect(now, &mut self.connect, event);
     }
-
-    /// Goes on with the end of the phone as far as it has come; whether there was nothing to do.
-    fn advance_stop(&mut self, now: Now) -> bool {
-        let before = self.stage;
-        if self.stage == Stage::HangingUp && self.sessions.is_empty() {
-            self.unregister(now);
-        }
-        if self.stage == Stage::Unregistering && self.unregistering.is_empty() {
-            self.end_calls(now);
-            self.stage = Stage::Stopped;
-            self.timers.cancel(&Timer::HangUp);
-            self.timers.cancel(&Timer::Stop);
-            self.events.push_back(Event::Stopped);
-        }
-        self.stage == before
-    }
-
-    fn unregister(&mut self, now: Now) {
-        self.stage = Stage::Unregistering;
-        for (index, line) in self.lines.iter_mut().enumerate() {
-            self.unregistering.insert(index);
-            match &mut line.login {
-                Login::Sip(account) => self.agent.unregister(now, *account),
-                Login::Xmpp(connection) => connection.client.stop(now),
-            }
-        }
-    }
-
-    /// Ends the calls whose other side did not answer in time.
-    fn end_calls(&mut self, now: Now) {
-        while let Some((_, session)) = self.sessions.pop_first() {
-            let reason = match session.signalling {
-                Signalling::Sip(_) => ua::Reason::TimedOut.into(),
-                Signalling::Jingle(_) => JingleEnd::TimedOut.into(),
-            };
-            session.end(now, &mut self.connect, reason, By::Us, &mut self.events);
-        }
-    }
 }
 
 impl Machine for Phone {
@@ -509,13 +439,9 @@ impl Machine for Phone {
     fn handle_timeout(&mut self, now: Now) {
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
-                Timer::HangUp if self.stage == Stage::HangingUp => self.unregister(now),
-                Timer::HangUp => {}
                 Timer::Presence(account) => self.tell_registered(account),
-                Timer::Stop => {
-                    self.stage = Stage::Unregistering;
-                    self.unregistering.clear();
-                }
+                Timer::HangUp => self.hang_up_over(now),
+                Timer::Stop => self.stop_over(),
             }
         }
         self.agent.handle_timeout(now);
@@ -581,77 +507,5 @@ const fn session_of(event: &connect::Event) -> connect::SessionId {
         | E::Received { session, .. }
         | E::Failed { session, .. }
         | E::Closed { session } => *session,
-    }
-}
-
-fn sip_account(account: &Account, address: &SipUri, instance: &str) -> ua::Account {
-    let named = account.server.as_ref().and_then(|server| {
-        let address = server.host.parse::<IpAddr>().map(Host::from);
-        let host = address.ok().or_else(|| server.host.parse().ok())?;
-        Some(SipUri::new(host).with_port(server.port))
-    });
-    // A transport without a server is a way to the domain of the address.
-    let of_domain = || SipUri::new(address.host.clone()).with_port(address.port);
-    //= RFC 3261 §19.1.1: the transport stands in the URI.
-    let server = match account.transport {
-        None => named,
-        Some(transport) => {
-            let uri = named.unwrap_or_else(of_domain);
-            Some(uri.with_param("transport", flow::uri_name(transport)))
-        }
-    };
-    ua::Account {
-        display_name: account.display_name.clone(),
-        server: server.map(sip::Uri::from),
-        instance: instance.to_owned(),
-        ..ua::Account::new(address.clone(), account.password.clone())
-    }
-}
-
-/// A name for this device (RFC 5626 §4.1): a random UUID.
-fn instance(entropy: &mut Entropy) -> String {
-    let mut b: [u8; 16] = entropy.bytes();
-    b[6] = (b[6] & 0x0f) | 0x40;
-    b[8] = (b[8] & 0x3f) | 0x80;
-    let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    format!("urn:uuid:{}", parts.join("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use machine::Transport;
-
-    use super::sip_account;
-    use crate::{Account, Secret, Server, SipUri};
-
-    /// The URI under which the core is reached.
-    fn core(server: Option<Server>, transport: Option<Transport>) -> Option<String> {
-        let address: SipUri = "sip:alice@example.org".parse().expect("an address");
-        let account =
-            Account { server, transport, ..Account::new(address.clone(), Secret::from("x")) };
-        sip_account(&account, &address, "urn:uuid:x").server.map(|uri| uri.to_string())
-    }
-
-    /// The same without a transport.
-    fn server(host: &str, port: Option<u16>) -> Option<String> {
-        core(Some(Server { host: host.to_owned(), port }), None)
-    }
-
-    #[test]
-    fn a_core_is_a_name_or_an_address() {
-        assert_eq!(server("core.example.org", None).as_deref(), Some("sip:core.example.org"));
-        assert_eq!(server("192.0.2.1", Some(5070)).as_deref(), Some("sip:192.0.2.1:5070"));
-        assert_eq!(server("2001:db8::1", Some(5070)).as_deref(), Some("sip:[2001:db8::1]:5070"));
-    }
-
-    #[test]
-    fn a_transport_is_part_of_the_way_to_the_core() {
-        assert_eq!(core(None, None), None);
-        let tcp = core(None, Some(Transport::Tcp));
-        assert_eq!(tcp.as_deref(), Some("sip:example.org;transport=tcp"));
-        let udp =
-            core(Some(Server { host: "192.0.2.1".to_owned(), port: None }), Some(Transport::Udp));
-        assert_eq!(udp.as_deref(), Some("sip:192.0.2.1;transport=udp"));
     }
 }

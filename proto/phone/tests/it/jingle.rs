@@ -72,13 +72,15 @@ fn a_device_is_called_by_its_address() {
 }
 
 #[test]
-fn behind_nats_and_with_starttls() {
+fn behind_nats_with_starttls_and_with_direct_tls() {
     let mut lab = Lab::new(4);
     lab.accounts.befriend("alice", "bob");
     let mut config = Lab::config_xmpp("alice");
     config.accounts[0].transport = Some(Transport::Tcp);
     let alice = lab.phone_behind(1, config, Preset::Symmetric);
-    let bob = lab.phone_behind(2, Lab::config_xmpp("bob"), Preset::Symmetric);
+    let mut config = Lab::config_xmpp("bob");
+    config.accounts[0].transport = Some(Transport::Tls);
+    let bob = lab.phone_behind(2, config, Preset::Symmetric);
     lab.register(alice);
     lab.register(bob);
     let ours = lab.call(alice, BOB);
@@ -339,14 +341,29 @@ fn a_call_that_was_answered_outlives_its_stream() {
     lab.mend_core();
     lab.run(SEC * 400);
     assert!(count(&lab.take(alice), "Registered") > 0, "it comes back");
-    // Who hangs up now is understood by what is not heard any more.
+    // Both are who they were, so that the session goes on as well.
     let call = lab.on(alice, |phone, _| phone.calls().next()).unwrap();
-    lab.on(alice, |phone, now| phone.hang_up(now, call));
     lab.take(bob);
-    lab.run(defaults::SILENCE_LIMIT + SEC * 30);
+    lab.on(alice, |phone, now| phone.hang_up(now, call));
+    lab.run(SEC);
     assert_eq!(end(&mut lab, alice), Some((EndKind::HungUp, By::Us)));
-    let (reason, _) = ended(&lab.take(bob)).expect("it ends there too");
-    assert!(matches!(reason.kind(), EndKind::NoMedia | EndKind::HungUp), "{reason:?}");
+    assert_eq!(end(&mut lab, bob), Some((EndKind::HungUp, By::Them)));
+}
+
+#[test]
+fn who_hangs_up_without_a_stream_is_missed() {
+    let mut lab = Lab::new(25);
+    let [alice, bob] = lab.friends();
+    let [(_, call), _] = lab.talk(alice, bob, BOB);
+    lab.cut_core();
+    lab.run(SEC * 300);
+    lab.take(alice);
+    lab.on(alice, |phone, now| phone.hang_up(now, call));
+    lab.run(MS);
+    assert_eq!(end(&mut lab, alice), Some((EndKind::HungUp, By::Us)));
+    assert_eq!(end(&mut lab, bob), None);
+    lab.run(defaults::SILENCE_LIMIT + SEC * 10);
+    assert_eq!(ended(&lab.take(bob)), Some((EndReason::Silent, By::Us)));
 }
 
 #[test]

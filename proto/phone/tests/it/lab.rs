@@ -9,6 +9,7 @@ use machine::{
 use netsim::{Certificate, Direction, Happening, Link, LinkId, NatSpec, NodeId, Preset, World};
 use server::{Answer, Memory, Question, Server};
 use wayleave_phone as phone;
+use xmpp::client::Client;
 
 use phone::{Account, Address, CallId, Config, EndReason, Event, Phone, Secret, Source, Target};
 
@@ -24,6 +25,8 @@ pub(crate) enum Node {
     Core(Server),
     Phone(Phone),
     Stranger(Stranger),
+    /// Another program's client, which says what it is told.
+    Client(Box<Client>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,7 @@ pub(crate) enum Said {
     Phone(Event),
     /// The stranger got this.
     Got(Vec<u8>),
+    Client(Box<xmpp::client::Event>),
 }
 
 /// Two ports: 5060 for SIP, 4000 for media.
@@ -66,6 +70,11 @@ impl Machine for Node {
                     phone.handle_input(now, input);
                 }
             }
+            Self::Client(client) => {
+                if let Some(input) = input.map_answer(|_| None) {
+                    client.handle_input(now, input);
+                }
+            }
             Self::Stranger(stranger) => {
                 if let Input::Datagram { bytes, .. } = &input {
                     stranger.outputs.event(Said::Got(bytes.to_vec()));
@@ -78,6 +87,7 @@ impl Machine for Node {
         match self {
             Self::Core(core) => core.handle_timeout(now),
             Self::Phone(phone) => phone.handle_timeout(now),
+            Self::Client(client) => client.handle_timeout(now),
             Self::Stranger(_) => {}
         }
     }
@@ -88,6 +98,10 @@ impl Machine for Node {
             Self::Phone(phone) => {
                 Some(phone.poll_output(buf)?.map(Said::Phone, |never| match never {}))
             }
+            Self::Client(client) => {
+                let said = |event| Said::Client(Box::new(event));
+                Some(client.poll_output(buf)?.map(said, |never| match never {}))
+            }
             Self::Stranger(stranger) => stranger.outputs.poll(buf),
         }
     }
@@ -96,6 +110,7 @@ impl Machine for Node {
         match self {
             Self::Core(core) => core.poll_timeout(),
             Self::Phone(phone) => phone.poll_timeout(),
+            Self::Client(client) => client.poll_timeout(),
             Self::Stranger(_) => None,
         }
     }
@@ -115,7 +130,6 @@ pub(crate) struct Lab {
     core_link: LinkId,
     stranger: NodeId,
     internet: NodeId,
-    core: NodeId,
     pub(crate) accounts: Memory,
     said: VecDeque<(Instant, NodeId, Said)>,
 }
@@ -136,7 +150,7 @@ impl Lab {
         world.set_certificate(core, Certificate::new(&["example.org"]));
         let (mut accounts, said) = (Memory::new("example.org"), VecDeque::new());
         ["alice", "bob"].into_iter().for_each(|user| accounts.add(user, user));
-        let mut lab = Self { world, core_link, stranger, internet, core, accounts, said };
+        let mut lab = Self { world, core_link, stranger, internet, accounts, said };
         lab.run(MS * 100);
         lab
     }
@@ -174,11 +188,6 @@ impl Lab {
         })
     }
 
-    /// Cuts the core's connections: it goes away, and comes back knowing nobody.
-    pub(crate) fn core(&self) -> NodeId {
-        self.core
-    }
-
     /// The same for a core at its IPv6 address.
     pub(crate) fn config_v6(user: &str) -> Config {
         let mut config = Self::config(user);
@@ -199,6 +208,44 @@ impl Lab {
         let uplink = self.world.link(host, self.internet, Link::with_latency(MS * 5));
         self.run(MS * 10);
         Handset { host, nat: None, uplink }
+    }
+
+    /// A client of `user`'s that is online, at address `n`.
+    pub(crate) fn client(&mut self, n: u8, user: &str) -> NodeId {
+        let jid = xmpp::BareJid::new(&format!("{user}@example.org")).unwrap();
+        let mut config = xmpp::client::Config::new(jid, user);
+        config.server = Some((CORE.to_owned(), 5222));
+        config.direct_tls = Some(false);
+        let client = Client::new(config, Ids::new(1), &Entropy::seeded(u64::from(n)));
+        let (node, address) = (Node::Client(Box::new(client)), format!("203.0.113.{n}/24"));
+        let host = self.world.host("client", node, &[&address]);
+        self.world.link(host, self.internet, Link::with_latency(MS * 5));
+        self.run(MS * 10);
+        self.on_client(host, Client::connect);
+        self.run(SEC);
+        let online = |event: &xmpp::client::Event| matches!(event, xmpp::client::Event::Online(_));
+        assert!(self.take_client(host).iter().any(online), "not online");
+        host
+    }
+
+    /// Calls a verb of a client.
+    pub(crate) fn on_client<R>(
+        &mut self,
+        host: NodeId,
+        mut verb: impl FnMut(&mut Client, Now) -> R,
+    ) -> R {
+        self.world.verb(host, |node, now| match node {
+            Node::Client(client) => verb(client, now),
+            _ => panic!("not a client"),
+        })
+    }
+
+    /// What a client has told since it was last asked.
+    pub(crate) fn take_client(&mut self, client: NodeId) -> Vec<xmpp::client::Event> {
+        self.pick(|_, host, said| match said {
+            Said::Client(event) if host == client => Some((**event).clone()),
+            _ => None,
+        })
     }
 
     /// A phone behind a NAT of its own.

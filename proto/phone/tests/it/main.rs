@@ -5,8 +5,10 @@
 mod calls;
 mod changes;
 mod ends;
+mod intruders;
 mod jingle;
 mod lab;
 mod messages;
+mod recordings;
 mod registrations;
 mod relays;

@@ -1,0 +1,319 @@
+//! Somebody's program that keeps to no rule of Jingle's, and what phones bear.
+
+use netsim::NodeId;
+use phone::{Event, defaults};
+use wayleave_phone as phone;
+use xmpp::client::{Event as Told, RequestError};
+use xmpp::jingle::{Action, Condition, Initiation, Jingle, Refusal};
+use xmpp::stanza::{self, MessageType};
+use xmpp::{Element, Jid, Stanza, ns};
+
+use crate::lab::{Handset, Lab, SEC, ended};
+
+const GARDEN: &str = "bob@example.org/garden";
+
+/// Bob's phone, and a program of Mallory's.
+fn garden(seed: u64) -> (Lab, Handset, NodeId) {
+    let mut lab = Lab::new(seed);
+    lab.accounts.add("mallory", "mallory");
+    let mut config = Lab::config_xmpp("bob");
+    config.accounts[0].resource = Some("garden".to_owned());
+    let bob = lab.phone(2, config);
+    lab.register(bob);
+    let mallory = lab.client(3, "mallory");
+    (lab, bob, mallory)
+}
+
+fn element(text: &str) -> Element {
+    text.parse().unwrap()
+}
+
+/// A session-initiate with ICE.
+fn initiate(sid: &str) -> Element {
+    element(&format!(
+        "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='{sid}' \
+         initiator='mallory@example.org/x'><content creator='initiator' name='0'>\
+         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>\
+         <payload-type id='0' name='PCMU' clockrate='8000'/><rtcp-mux/></description>\
+         <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='abcd' \
+         pwd='0123456789012345678901'>{}</transport></content></jingle>",
+        candidate(1)
+    ))
+}
+
+fn candidate(n: u16) -> String {
+    format!(
+        "<candidate component='1' foundation='{n}' generation='0' id='{n}' ip='203.0.113.3' \
+         network='0' port='{}' priority='1000' protocol='udp' type='host'/>",
+        20_000 + n
+    )
+}
+
+/// Sends a step; says what it was answered with: fine, refused by Jingle, or by another error.
+fn step(
+    lab: &mut Lab,
+    mallory: NodeId,
+    payload: &Element,
+) -> Result<(), (stanza::Condition, Option<Refusal>)> {
+    let to: Jid = GARDEN.parse().unwrap();
+    lab.on_client(mallory, |client, now| client.request(now, to.clone(), payload.clone(), true))
+        .unwrap();
+    lab.run(SEC / 4);
+    let mut answer = None;
+    for told in lab.take_client(mallory) {
+        match told {
+            Told::Response { result: Ok(_), .. } => answer = Some(Ok(())),
+            Told::Response { result: Err(RequestError::Refused(error)), .. } => {
+                answer = Some(Err((error.condition, Refusal::of(&error))));
+            }
+            _ => {}
+        }
+    }
+    answer.expect("every request is answered")
+}
+
+/// The steps that a phone has sent, each acknowledged.
+fn steps(lab: &mut Lab, mallory: NodeId) -> Vec<Jingle> {
+    let mut steps = Vec::new();
+    for told in lab.take_client(mallory) {
+        if let Told::Request { iq } = told {
+            let payload = iq.payload("jingle", ns::JINGLE).expect("Jingle");
+            steps.push(Jingle::try_from(payload).unwrap());
+            lab.on_client(mallory, |client, now| client.respond(now, &iq, Ok(None))).unwrap();
+        }
+    }
+    steps
+}
+
+fn count(events: &[Event], name: &str) -> usize {
+    events.iter().filter(|event| format!("{event:?}").starts_with(name)).count()
+}
+
+#[test]
+fn what_is_no_step_of_a_session_is_refused() {
+    let (mut lab, bob, mallory) = garden(1);
+    for (text, condition, refusal) in [
+        (
+            "<jingle xmlns='urn:xmpp:jingle:1' action='dance' sid='x'/>",
+            stanza::Condition::BadRequest,
+            None,
+        ),
+        ("<jingle xmlns='urn:xmpp:jingle:1' sid='x'/>", stanza::Condition::BadRequest, None),
+        (
+            "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='x'/>",
+            stanza::Condition::BadRequest,
+            None,
+        ),
+        (
+            "<jingle xmlns='urn:xmpp:jingle:1' action='session-terminate' sid='x'/>",
+            stanza::Condition::ItemNotFound,
+            Some(Refusal::UnknownSession),
+        ),
+        ("<dance xmlns='urn:example:dance'/>", stanza::Condition::ServiceUnavailable, None),
+    ] {
+        let answer = step(&mut lab, mallory, &element(text)).unwrap_err();
+        assert_eq!(answer.0, condition, "{text}");
+        if refusal.is_some() {
+            assert_eq!(answer.1, refusal);
+        }
+    }
+    assert_eq!(count(&lab.take(bob), "Incoming"), 0);
+}
+
+#[test]
+fn others_cannot_speak_in_a_session() {
+    let (mut lab, bob, mallory) = garden(2);
+    lab.accounts.befriend("alice", "bob");
+    let alice = lab.phone(1, Lab::config_xmpp("alice"));
+    lab.register(alice);
+    lab.run(SEC);
+    // Mallory's call has the name that she made; Alice's has another, which nobody knows.
+    assert_eq!(step(&mut lab, mallory, &initiate("mine")), Ok(()));
+    let other = lab.client(4, "mallory");
+    let to: Jid = GARDEN.parse().unwrap();
+    let end = Element::from(&Jingle::new(Action::SessionTerminate, "mine"));
+    lab.on_client(other, |client, now| client.request(now, to.clone(), end.clone(), true)).unwrap();
+    lab.run(SEC);
+    let refused = lab.take_client(other).into_iter().any(|told| match told {
+        Told::Response { result: Err(RequestError::Refused(error)), .. } => {
+            Refusal::of(&error) == Some(Refusal::UnknownSession)
+        }
+        _ => false,
+    });
+    assert!(refused, "the same account, and another device");
+    assert_eq!(ended(&lab.take(bob)), None);
+    // What is out of order changes nothing either.
+    let accept = initiate("mine").to_owned();
+    let mut accept = Jingle::try_from(&accept).unwrap();
+    accept.action = Action::SessionAccept;
+    let answer = step(&mut lab, mallory, &Element::from(&accept)).unwrap_err();
+    assert_eq!(answer.1, Some(Refusal::OutOfOrder));
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 1);
+}
+
+#[test]
+fn floods_of_calls_are_busy() {
+    let (mut lab, bob, mallory) = garden(3);
+    for n in 0..2 * defaults::MAX_CALLS {
+        assert_eq!(step(&mut lab, mallory, &initiate(&format!("s{n}"))), Ok(()));
+    }
+    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS);
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), defaults::MAX_CALLS);
+    // The last was told why.
+    let (to, last): (Jid, _) = (GARDEN.parse().unwrap(), initiate("last"));
+    lab.on_client(mallory, |client, now| client.request(now, to.clone(), last.clone(), true))
+        .unwrap();
+    lab.run(SEC);
+    let steps = steps(&mut lab, mallory);
+    let busy = |step: &Jingle| {
+        step.action == Action::SessionTerminate
+            && step.reason.as_ref().and_then(|r| r.condition.clone()) == Some(Condition::Busy)
+    };
+    assert!(steps.iter().any(busy), "{steps:?}");
+    // Nobody takes them; it is over some day.
+    lab.run(defaults::RING_LIMIT + SEC);
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
+}
+
+#[test]
+fn floods_of_proposals_are_busy() {
+    let (mut lab, bob, mallory) = garden(4);
+    let propose = |id: &str| {
+        let payload = Initiation::Propose {
+            id: id.to_owned(),
+            descriptions: vec![xmpp::jingle::rtp::Description {
+                media: "audio".to_owned(),
+                ..Default::default()
+            }],
+            unknown: Vec::new(),
+        };
+        let to: Jid = "bob@example.org".parse().unwrap();
+        Stanza::message(to, MessageType::Chat, [Element::from(&payload)])
+    };
+    for n in 0..2 * defaults::MAX_CALLS {
+        // Twice each: the second says nothing new.
+        for _ in 0..2 {
+            let message = propose(&format!("p{n}"));
+            lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+            lab.run(SEC / 4);
+        }
+    }
+    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS);
+    let rejected = lab.take_client(mallory).into_iter().filter(|told| match told {
+        Told::Stanza(stanza) => stanza
+            .payloads()
+            .any(|payload| matches!(Initiation::try_from(payload), Ok(Initiation::Reject { .. }))),
+        _ => false,
+    });
+    assert!(rejected.count() >= defaults::MAX_CALLS);
+    lab.run(defaults::RING_LIMIT + SEC);
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
+}
+
+#[test]
+fn who_proceeds_and_never_comes_is_given_up() {
+    let (mut lab, bob, mallory) = garden(5);
+    let payload = element(
+        "<propose xmlns='urn:xmpp:jingle-message:0' id='p'>\
+         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>",
+    );
+    let to: Jid = "bob@example.org".parse().unwrap();
+    let message = Stanza::message(to, MessageType::Chat, [payload]);
+    lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+    lab.run(SEC);
+    let call = lab.answer(bob);
+    lab.run(defaults::INITIATE_LIMIT - SEC * 2);
+    assert_eq!(ended(&lab.take(bob)), None);
+    lab.run(SEC * 3);
+    assert_eq!(ended(&lab.take(bob)).unwrap().0.kind(), phone::EndKind::NoAnswer);
+    // Who hung up meanwhile does not want what comes then.
+    let message = Stanza::message(
+        "bob@example.org".parse::<Jid>().unwrap(),
+        MessageType::Chat,
+        [element(
+            "<propose xmlns='urn:xmpp:jingle-message:0' id='q'>\
+             <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>",
+        )],
+    );
+    lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+    lab.run(SEC);
+    let again = lab.answer(bob);
+    assert_ne!(call, again);
+    lab.on(bob, |phone, now| phone.hang_up(now, again));
+    lab.run(SEC);
+    assert!(ended(&lab.take(bob)).is_some());
+    assert_eq!(step(&mut lab, mallory, &initiate("q")), Ok(()));
+    lab.run(SEC);
+    assert_eq!(count(&lab.take(bob), "Incoming"), 0);
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
+}
+
+#[test]
+fn candidates_without_end_are_refused() {
+    let (mut lab, bob, mallory) = garden(6);
+    assert_eq!(step(&mut lab, mallory, &initiate("s")), Ok(()));
+    let mut refused = 0;
+    for n in 0..200_u16 {
+        let many: String = (0..8).map(|m| candidate(n * 8 + m)).collect();
+        let info = element(&format!(
+            "<jingle xmlns='urn:xmpp:jingle:1' action='transport-info' sid='s'>\
+             <content creator='initiator' name='0'>\
+             <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='abcd' \
+             pwd='0123456789012345678901'>{many}</transport></content></jingle>"
+        ));
+        if let Err((_, refusal)) = step(&mut lab, mallory, &info) {
+            assert_eq!(refusal, Some(Refusal::TooMuch));
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    let told: usize = lab
+        .take(bob)
+        .into_iter()
+        .map(|event| match event {
+            Event::RemoteCandidates { candidates, .. } => candidates.len(),
+            _ => 0,
+        })
+        .sum();
+    assert!(told <= 100, "{told}");
+    // He answers all the same, and finds nobody at these addresses.
+    let call = lab.on(bob, |phone, _| phone.calls().next()).unwrap();
+    lab.on(bob, |phone, now| phone.answer(now, call, phone::Source::silence()));
+    lab.run(SEC * 60);
+    let (reason, _) = ended(&lab.take(bob)).expect("no path");
+    assert_eq!(reason.kind(), phone::EndKind::NoMedia);
+}
+
+#[test]
+fn one_who_says_nothing_of_sound_or_of_a_way_is_told_why_not() {
+    let (mut lab, bob, mallory) = garden(7);
+    let base = Jingle::try_from(&initiate("s")).unwrap();
+    let mut without_sound = base.clone();
+    without_sound.contents[0].description = None;
+    let mut without_way = base.clone();
+    without_way.contents[0].transport = None;
+    let mut without_codec = base;
+    if let Some(description) = &mut without_codec.contents[0].description {
+        description.payload_types.clear();
+    }
+    for (n, (mut initiate, condition)) in [
+        (without_sound, Condition::UnsupportedApplications),
+        (without_way, Condition::UnsupportedTransports),
+        (without_codec, Condition::IncompatibleParameters),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        initiate.sid = n.to_string();
+        let (to, payload): (Jid, _) = (GARDEN.parse().unwrap(), Element::from(&initiate));
+        lab.on_client(mallory, |client, now| {
+            client.request(now, to.clone(), payload.clone(), true)
+        })
+        .unwrap();
+        lab.run(SEC);
+        let steps = steps(&mut lab, mallory);
+        let reason = steps.first().and_then(|step| step.reason.clone()).expect("a reason");
+        assert_eq!(reason.condition, Some(condition));
+    }
+    assert_eq!(count(&lab.take(bob), "Incoming"), 0);
+}
