@@ -11,6 +11,7 @@ use crate::address::{Protocol, Target};
 use crate::defaults::PRESENCE_LIMIT;
 use crate::event::{Event, MessageId};
 use crate::phone::{Phone, Timer};
+use crate::signalling::jingle::PROPOSE;
 
 /// Why a message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,12 +122,13 @@ impl Phone {
                 let from = format!("xmpp:{from}");
                 self.events.push_back(Event::Message { account, from, text: body });
             }
-            Told::MessageFailed { id, error, .. } => {
-                if !self.proposal_failed(now, account, &id, &error) {
+            Told::MessageFailed { id, error, .. } => match id.strip_prefix(PROPOSE) {
+                Some(id) => self.proposal_failed(now, account, id, &error),
+                None => {
                     let (message, reason) = (MessageId(id), error.to_string());
                     self.events.push_back(Event::MessageFailed { account, message, reason });
                 }
-            }
+            },
             Told::Presence { from, available, .. } => {
                 self.handle_presence(now, account, &from, available);
             }

@@ -143,7 +143,9 @@ impl Phone {
             invitation.wish = Wish::Wanted(source);
             invitation.deadline = now.mono + INITIATE_LIMIT;
             let (account, peer) = (invitation.account, invitation.proposal.peer().clone());
+            let accept = Initiation::Accept { id: invitation.proposal.id().to_owned() };
             tell(now, &mut self.lines, account, &peer, &proceed);
+            self.tell_own(now, account, &accept);
         }
     }
 
@@ -157,11 +159,20 @@ impl Phone {
         if let Some(reject) = invitation.proposal.reject(condition.into()) {
             let (account, peer) = (invitation.account, invitation.proposal.peer().clone());
             tell(now, &mut self.lines, account, &peer, &reject);
+            self.tell_own(now, account, &reject);
             self.end_invitation(call, JingleEnd::Rejected { busy }, By::Us);
         } else {
             invitation.wish = Wish::Gone;
             let reason = JingleEnd::HungUp.into();
             self.events.push_back(Event::Ended { call, reason, by: By::Us });
+        }
+    }
+
+    /// Tells our account's other devices that they need not ring any longer.
+    fn tell_own(&mut self, now: Now, account: usize, said: &Initiation) {
+        let own = self.lines.get(account).and_then(Line::jid).map(|own| own.to_bare().into());
+        if let Some(own) = own {
+            tell(now, &mut self.lines, account, &own, said);
         }
     }
 
@@ -188,12 +199,6 @@ impl Phone {
             Wish::Open => Ok(None),
             Wish::Gone => Err(Condition::Decline),
         }
-    }
-
-    /// Whether a message about a proposal to us has this id: that it came back is of no interest.
-    pub(crate) fn is_invitation(&self, account: usize, id: &str) -> bool {
-        let mut invitations = self.invitations.values();
-        invitations.any(|known| known.account == account && known.proposal.id() == id)
     }
 
     /// The stream of an account is gone, and what was proposed on it.

@@ -28,10 +28,12 @@ use crate::signalling::{Context, Signalling};
 impl Phone {
     /// Looks which device a call of ours goes to. `hurry`: decides now.
     pub(crate) fn seek(&mut self, now: Now, call: CallId, hurry: bool) {
-        if let Some((mut context, session)) = self.at_work(now, call)
-            && let Some((leg, call)) = session.jingle_mut()
-        {
-            leg.seek(&mut context, call, hurry);
+        let found = self.at_work(now, call).and_then(|(mut context, session)| {
+            let (leg, call) = session.jingle_mut()?;
+            Some(leg.seek(&mut context, call, hurry))
+        });
+        if let Some(Err(end)) = found {
+            self.drop_session(now, call, end.into(), By::Them);
         }
     }
 
@@ -316,14 +318,14 @@ impl Phone {
         }
     }
 
-    /// Whether a message of ours that came back was a proposal; its call is over then.
+    /// A proposal of ours came back: its call is over.
     pub(crate) fn proposal_failed(
         &mut self,
         now: Now,
         account: usize,
         id: &str,
         error: &StanzaError,
-    ) -> bool {
+    ) {
         let proposed = |leg: &Leg| {
             let proposing = matches!(leg.stage, Stage::Proposing(_));
             leg.account == account && proposing && leg.sid == id
@@ -332,7 +334,6 @@ impl Phone {
         if let Some(call) = found {
             self.drop_session(now, call, JingleEnd::refused(error).into(), By::Them);
         }
-        found.is_some() || self.is_invitation(account, id)
     }
 
     /// Whether a proposal that came crossed one of ours, which goes on.

@@ -144,6 +144,10 @@ pub enum JingleEnd {
 }
 
 impl JingleEnd {
+    /// There is nobody to call.
+    pub(crate) const NOBODY: Self =
+        Self::Refused { condition: Condition::ItemNotFound, text: None };
+
     /// The other side's reason.
     pub(crate) fn terminated(reason: &jingle::Reason) -> Self {
         let condition = reason.condition.clone().unwrap_or(jingle::Condition::GeneralError);

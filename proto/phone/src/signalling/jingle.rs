@@ -157,19 +157,34 @@ impl Leg {
 
     /// Looks which device to call; asks all of them if none that we see can be called. `hurry`: now
     /// is the time to decide.
-    pub(crate) fn seek(&mut self, context: &mut Context<'_>, call: &mut Call, hurry: bool) {
-        let Stage::Seeking(person) = &self.stage else { return };
-        let Some(client) = context.lines.get(self.account).and_then(Line::client) else { return };
-        match find(client, person, hurry) {
-            Found::Unsure => return,
+    ///
+    /// # Errors
+    /// If there is nobody to call: a device that calls itself would talk in both sides of a session.
+    pub(crate) fn seek(
+        &mut self,
+        context: &mut Context<'_>,
+        call: &mut Call,
+        hurry: bool,
+    ) -> Result<(), JingleEnd> {
+        let line = context.lines.get(self.account);
+        let Some((client, us)) = line.and_then(|line| Some((line.client()?, line.jid()?))) else {
+            return Ok(());
+        };
+        let person = match &self.stage {
+            Stage::Seeking(person) => person,
+            Stage::Calling(device) if us == device => return Err(JingleEnd::NOBODY),
+            _ => return Ok(()),
+        };
+        match find(client, us, person, hurry) {
+            Found::Unsure => return Ok(()),
+            Found::Nobody if us.to_bare() == *person => return Err(JingleEnd::NOBODY),
             Found::Device(device, raw) => {
                 self.raw = raw;
                 self.stage = Stage::Calling(device.into());
                 self.initiate(context, call);
             }
             Found::Nobody => {
-                let Some(us) = client.jid().cloned() else { return };
-                let person = Jid::from(person.clone());
+                let (us, person) = (us.clone(), Jid::from(person.clone()));
                 let (proposal, propose) =
                     Proposal::propose(us.into(), person.clone(), &self.sid, "audio");
                 tell(context.now, context.lines, self.account, &person, &propose);
@@ -177,6 +192,7 @@ impl Leg {
             }
         }
         self.deadline = Some(context.now.mono + RING_LIMIT);
+        Ok(())
     }
 
     /// A device takes our proposal: the session begins.
@@ -420,9 +436,9 @@ impl Leg {
 }
 
 /// Looks for a device of a person's that can take a call, those that get what is for all of them first.
-fn find(client: &Client, person: &BareJid, hurry: bool) -> Found {
+fn find(client: &Client, us: &FullJid, person: &BareJid, hurry: bool) -> Found {
     let mut unsure = false;
-    for resource in client.resources(person) {
+    for resource in client.resources(person).into_iter().filter(|known| known.jid != *us) {
         let can = |feature| client.supports(&resource.jid, feature);
         let (ice, raw) = (can(ns::JINGLE_ICE_UDP), can(ns::JINGLE_RAW_UDP));
         match can(ns::JINGLE_RTP_AUDIO) {
@@ -436,7 +452,11 @@ fn find(client: &Client, person: &BareJid, hurry: bool) -> Found {
     if unsure && !hurry { Found::Unsure } else { Found::Nobody }
 }
 
-/// Sends a message about a proposal. Its failure is told by its id, which is the proposal's.
+/// What the ids of messages that propose begin with: no other message of ours has such an id.
+pub(crate) const PROPOSE: &str = "propose-";
+
+/// Sends a message about a proposal. Whether one that proposes comes back is of interest, and is told
+/// by its id.
 pub(crate) fn tell(
     now: Now,
     lines: &mut [Line],
@@ -446,7 +466,9 @@ pub(crate) fn tell(
 ) {
     let payload = Element::from(initiation);
     let mut message = Stanza::message(to.clone(), MessageType::Chat, [payload]);
-    message.set_id(initiation.id());
+    if let Initiation::Propose { id, .. } = initiation {
+        message.set_id(&format!("{PROPOSE}{id}"));
+    }
     if let Some(client) = lines.get_mut(account).and_then(Line::client_mut) {
         // While there is no stream, nobody can be told.
         let _ = client.send(now, message);

@@ -446,3 +446,57 @@ fn whoever_falls_silent_is_given_up() {
     lab.run(defaults::SILENCE_LIMIT + SEC * 5);
     assert_eq!(ended(&lab.take(alice)), Some((EndReason::Silent, By::Us)));
 }
+
+#[test]
+fn all_devices_ring_and_one_takes_it() {
+    for takes in [true, false] {
+        let mut lab = Lab::new(26);
+        let [alice, bob] = lab.strangers();
+        let desk = lab.phone(3, Lab::config_xmpp("bob"));
+        lab.register(desk);
+        lab.call(alice, BOB);
+        lab.run(SEC);
+        assert_eq!(count(&lab.take(desk), "Incoming"), 1);
+        if takes {
+            lab.answer(bob);
+        } else {
+            let call = lab.on(bob, |phone, _| phone.calls().next()).unwrap();
+            lab.on(bob, |phone, now| phone.reject(now, call, false));
+        }
+        lab.run(SEC * 3);
+        let elsewhere = EndReason::Jingle(JingleEnd::Elsewhere);
+        assert_eq!(ended(&lab.take(desk)), Some((elsewhere, By::Them)));
+        assert_eq!(lab.on(desk, |phone, _| phone.calls().count()), 0);
+        let (events, calls) = (lab.take(alice), lab.on(alice, |phone, _| phone.calls().count()));
+        assert_eq!((heard(&events) > 48, calls), (takes, usize::from(takes)));
+    }
+}
+
+#[test]
+fn of_a_friends_devices_the_one_that_can_is_called() {
+    let mut lab = Lab::new(27);
+    let [alice, bob] = lab.friends();
+    // A program of Bob's that can chat and nothing else.
+    lab.client(4, "bob");
+    lab.run(SEC);
+    lab.talk(alice, bob, BOB);
+}
+
+#[test]
+fn nobody_calls_oneself_on_the_same_device() {
+    let mut lab = Lab::new(28);
+    let mut config = Lab::config_xmpp("alice");
+    config.accounts[0].resource = Some("desk".to_owned());
+    let alice = lab.phone(1, config);
+    lab.register(alice);
+    for to in ["xmpp:alice@example.org", "xmpp:alice@example.org/desk"] {
+        lab.call(alice, to);
+        lab.run(SEC * 3);
+        assert_eq!(end(&mut lab, alice), Some((EndKind::NotFound, By::Them)), "{to}");
+    }
+    // Another device of one's own is somebody to talk to.
+    let kitchen = lab.phone(2, Lab::config_xmpp("alice"));
+    lab.register(kitchen);
+    lab.run(SEC);
+    lab.talk(alice, kitchen, "xmpp:alice@example.org");
+}
