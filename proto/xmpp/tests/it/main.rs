@@ -10,6 +10,7 @@ mod client_world;
 mod server_abuse;
 mod server_life;
 mod server_login;
+mod server_model;
 mod server_presence;
 mod server_rig;
 mod server_roster;
