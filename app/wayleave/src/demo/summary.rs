@@ -29,9 +29,7 @@ pub fn show(ui: &Ui, outcome: &Outcome) {
     path(ui, call);
     quality(ui, &call.report);
     nats(ui, &call.report);
-    for call in &outcome.calls {
-        without_ice(ui, call, outcome.calls.len() > 1);
-    }
+    without_ice(ui, outcome);
 }
 
 /// The time of what is told when all is over.
@@ -189,16 +187,21 @@ fn table(ui: &Ui, title: &str, nat: &NatTable) {
     }
 }
 
-fn without_ice(ui: &Ui, call: &Call, several: bool) {
-    let (without, via) = (&call.without, call.spec.via);
-    let over = if several { format!(", over {}", via_name(via)) } else { String::new() };
-    heading(ui, &format!("The same call with ICE off{over}"));
+fn without_ice(ui: &Ui, outcome: &Outcome) {
+    heading(ui, "The same call with ICE off");
     let packets = |side: &Side| side.stats.as_ref().map_or(0, |stats| stats.received);
-    let (bob, alice) = (packets(&without.bob), packets(&without.alice));
-    let fields = json!({ "bob_received": bob, "alice_received": alice, "via": via.name() });
-    ui.event_at(end_ms(call), "without_ice", fields);
-    ui.say(format!("  Bob heard {bob} packets, Alice heard {alice}."));
-    if bob == 0 && alice == 0 && without.alice.answered.is_some() {
+    let mut silent = true;
+    for call in &outcome.calls {
+        let (without, via) = (&call.without, call.spec.via);
+        let (bob, alice) = (packets(&without.bob), packets(&without.alice));
+        silent &= bob == 0 && alice == 0 && without.alice.answered.is_some();
+        let fields = json!({ "bob_received": bob, "alice_received": alice, "via": via.name() });
+        ui.event_at(end_ms(call), "without_ice", fields);
+        let several = outcome.calls.len() > 1;
+        let over = if several { format!("Over {}: ", via_name(via)) } else { String::new() };
+        ui.say(format!("  {over}Bob heard {bob} packets, Alice heard {alice}."));
+    }
+    if silent {
         ui.say("  ERROR: each sent to the address that the other's description named, and that");
         ui.say("  address means nothing outside of its network.");
     }

@@ -106,7 +106,8 @@ impl<'a> View<'a> {
                     .map(|candidate| candidate.endpoint.to_string())
                     .collect();
                 list.sort();
-                Some(format!("is told to try {}", list.join(" and ")))
+                // The rest is RTCP's.
+                (!list.is_empty()).then(|| format!("is told to try {}", list.join(" and ")))
             }
             Event::Path { path, .. } => {
                 let words = events::words(event)?;

@@ -85,9 +85,9 @@ impl Row {
 /// What a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// Reaching the core and logging in there: REGISTER, the stream's beginning, TLS, SASL.
+    /// Becoming reachable: REGISTER; the stream's beginning, TLS, SASL, roster, presence.
     Login,
-    /// The call and who is there: INVITE, presence, Jingle.
+    /// The call: INVITE, Jingle.
     Signalling,
     /// Asking a STUN server for one's own address.
     Address,
@@ -103,7 +103,8 @@ impl Ladder {
     /// Adds lines for the reader, each before what was said at its time.
     pub fn note(&mut self, notes: impl IntoIterator<Item = (Duration, String)>) {
         for (at, text) in notes {
-            let place = self.rows.iter().position(|row| row.at() >= at).unwrap_or(self.rows.len());
+            let later = |row: &Row| row.at() >= at;
+            let place = self.rows.iter().position(later).unwrap_or(self.rows.len());
             self.rows.insert(place, Row::Note { at, text });
         }
     }

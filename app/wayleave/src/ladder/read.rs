@@ -120,40 +120,44 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Media packets between two messages become one row a pair of hosts: with a relay in between they
-/// take turns.
+/// The longest pause in what still counts as one stretch of media. Speech comes every 20 ms.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Media packets between two hosts become one row, from where they begin; what is said meanwhile
+/// stands below. With a relay in between, pairs of hosts take turns.
 fn rows(arrows: Vec<Arrow>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
+    let mut media = BTreeMap::new();
     for arrow in arrows {
         let Arrow { at, from, to, arrived, kind } = arrow;
         match kind {
             Kind::Message(Said { topic, label, text }) => {
                 rows.push(Row::Message { at, from, to, arrived, topic, label, text });
             }
-            Kind::Media => add_media(&mut rows, at, from, to, arrived),
+            Kind::Media => {
+                let place = media.entry((from.min(to), from.max(to))).or_insert(usize::MAX);
+                if !extend(rows.get_mut(*place), at, from, arrived) {
+                    *place = rows.len();
+                    rows.push(Row::Media { at, until: at, from, to, forth: (0, 0), back: (0, 0) });
+                    extend(rows.last_mut(), at, from, arrived);
+                }
+            }
         }
     }
     rows
 }
 
-fn add_media(rows: &mut Vec<Row>, at: Duration, from: usize, to: usize, arrived: bool) {
-    let same = |row: &Row| {
-        matches!(row, Row::Media { from: a, to: b, .. }
-            if (*a, *b) == (from, to) || (*a, *b) == (to, from))
-    };
-    let media = rows.iter().rev().take_while(|row| matches!(row, Row::Media { .. })).count();
-    let since = rows.len() - media;
-    let known = rows[since..].iter().position(same);
-    if known.is_none() {
-        rows.push(Row::Media { at, until: at, from, to, forth: (0, 0), back: (0, 0) });
+/// Counts a packet to the stretch of media that it belongs to, if it does.
+fn extend(row: Option<&mut Row>, at: Duration, sender: usize, arrived: bool) -> bool {
+    let Some(Row::Media { until, from, forth, back, .. }) = row else { return false };
+    if at.saturating_sub(*until) > PAUSE {
+        return false;
     }
-    let row = known.map_or(rows.len() - 1, |place| since + place);
-    if let Some(Row::Media { until, from: left, forth, back, .. }) = rows.get_mut(row) {
-        *until = at;
-        let count = if *left == from { forth } else { back };
-        count.0 += usize::from(arrived);
-        count.1 += 1;
-    }
+    *until = at;
+    let count = if *from == sender { forth } else { back };
+    count.0 += usize::from(arrived);
+    count.1 += 1;
+    true
 }
 
 /// What an IP packet carries.

@@ -8,8 +8,9 @@ use super::{Ladder, Row};
 /// The width of the column of times.
 const TIME: usize = 10;
 
-/// What an arrow needs between two poles besides its label and, to look like one, some line.
+/// What an arrow needs between two poles besides its label: to look like one, and to do so at least.
 const ARROW: usize = 9;
+const LEAST_ARROW: usize = 7;
 
 /// From one column to the next: what a terminal of 80 columns has room for, and what the longest label
 /// may ask for.
@@ -167,7 +168,9 @@ impl<'a> Sheet<'a> {
             (false, true) => put(&mut line, head - 2, "✗  "),
             (false, false) => put(&mut line, head, "  ✗"),
         }
-        self.centre(&mut line, from.min(to), from.max(to), label);
+        let room = self.room(from.min(to), from.max(to));
+        let least = if arrived { ARROW - LEAST_ARROW } else { 0 };
+        self.centre(&mut line, from.min(to), from.max(to), &fit(label, room, least));
         line.into_iter().collect()
     }
 
@@ -193,17 +196,26 @@ impl<'a> Sheet<'a> {
         line.into_iter().collect()
     }
 
-    /// Writes a label into the middle between two poles, cut where it does not fit.
+    /// Writes a label into the middle between two poles.
     fn centre(&self, line: &mut Vec<char>, from: usize, to: usize, label: &str) {
-        let (left, right, room) = (from * self.step, to * self.step, self.room(from, to));
-        let fits = label.chars().count() <= room;
-        let mut label: String = label.chars().take(room).collect();
-        if !fits {
-            label.pop();
-            label.push('…');
-        }
+        let (left, right) = (from * self.step, to * self.step);
         let label = format!(" {label} ");
-        put(line, left + (right - left - label.chars().count()) / 2, &label);
+        put(line, left + (right - left).saturating_sub(label.chars().count()) / 2, &label);
+    }
+}
+
+/// A label where it has `room`, and `more` if it takes it: else what stands before a comma, a colon or a
+/// bracket, or as much as fits.
+fn fit(label: &str, room: usize, more: usize) -> String {
+    let fits = |text: &str| text.chars().count() <= room + more;
+    if fits(label) {
+        return label.to_owned();
+    }
+    let starts = [" (", ", ", ": "].into_iter().filter_map(|end| label.rfind(end));
+    let start = starts.map(|end| &label[..end]).filter(|start| fits(start));
+    match start.max_by_key(|start| start.len()) {
+        Some(start) => start.to_owned(),
+        None => label.chars().take((room + more).saturating_sub(1)).chain(['…']).collect(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Reader {
     fn element(&mut self, way: Way, element: &Element) -> Said {
         let (topic, label) = match element.name() {
             "iq" => self.iq(way, element),
-            "presence" => (Topic::Signalling, presence(element)),
+            "presence" => (Topic::Login, presence(element)),
             "message" => (Topic::Signalling, message(element)),
             _ => return Said { topic: Topic::Login, label: negotiation(element), text: None },
         };
@@ -169,7 +169,8 @@ fn jingle(jingle: &Element) -> String {
             let last = within("gathering-complete") > 0;
             match (within("candidate"), last) {
                 (0, true) => format!("{action}: that was all"),
-                (count, true) => format!("{action}: {}, the last", number(count, "candidate")),
+                (1, true) => format!("{action}: last candidate"),
+                (count, true) => format!("{action}: last {}", number(count, "candidate")),
                 (count, false) => format!("{action}: {}", number(count, "candidate")),
             }
         }
@@ -188,13 +189,16 @@ fn jingle(jingle: &Element) -> String {
     }
 }
 
+/// `presence: here` of one's own, `presence: bob is here` of others.
 fn presence(presence: &Element) -> String {
+    let whose = presence.attr("from").and_then(|from| from.split_once('@'));
+    let whose = whose.map_or_else(String::new, |(name, _)| format!("{name} is "));
     match presence.attr("type") {
         None => match child_text(presence, "show") {
-            Some(show) => format!("presence: {show}"),
-            None => "presence: here".to_owned(),
+            Some(show) => format!("presence: {whose}{show}"),
+            None => format!("presence: {whose}here"),
         },
-        Some("unavailable") => "presence: gone".to_owned(),
+        Some("unavailable") => format!("presence: {whose}gone"),
         Some("error") => format!("presence: error, {}", condition(presence)),
         Some(kind) => format!("presence: {kind}"),
     }
@@ -353,6 +357,8 @@ mod tests {
         assert_eq!(step("session-accept", &transport("")), "session-accept");
         let one = transport("<candidate ip='192.0.2.1'/>");
         assert_eq!(step("transport-info", &one), "transport-info: 1 candidate");
+        let last = transport("<candidate ip='192.0.2.1'/><gathering-complete/>");
+        assert_eq!(step("transport-info", &last), "transport-info: last candidate");
         let end = transport("<gathering-complete/>");
         assert_eq!(step("transport-info", &end), "transport-info: that was all");
         let ringing = "<ringing xmlns='urn:xmpp:jingle:apps:rtp:info:1'/>";
@@ -395,6 +401,10 @@ mod tests {
                 "bound a@x/y",
             ),
             ("<presence xmlns='jabber:client'/>", "presence: here"),
+            (
+                "<presence xmlns='jabber:client' type='unavailable' from='bob@x/y'/>",
+                "presence: bob is gone",
+            ),
             (
                 "<message xmlns='jabber:client'><body>Wherefore art thou, Romeo?</body></message>",
                 "message: “Wherefore art th…”",
