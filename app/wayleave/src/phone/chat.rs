@@ -12,8 +12,8 @@ use super::account;
 use super::args::Setup;
 use super::line::{Line, Next};
 use crate::failure::{Exit, Failure};
-use crate::signal;
 use crate::ui::Ui;
+use crate::{events, signal};
 
 /// Write to somebody, and read what they write.
 #[derive(Clone, Debug, clap::Args)]
@@ -96,11 +96,17 @@ impl Chat<'_> {
         let mut lines = read_stdin()?;
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut open = true;
+        let (mut open, mut online) = (true, true);
         loop {
             tokio::select! {
                 next = line.next() => match next? {
                     Next::Event(Event::Stopped) => return Ok(()),
+                    // Lines wait while there is nobody to take them.
+                    Next::Event(Event::Registered { .. }) => online = true,
+                    Next::Event(event @ Event::RegistrationFailed { retry_in: Some(_), .. }) => {
+                        online = false;
+                        self.ui.warn(events::words(&event).unwrap_or_default());
+                    }
                     Next::Event(event) => self.handle(event, line, &mut open).await?,
                     Next::Signal => {
                         open = false;
@@ -109,7 +115,7 @@ impl Chat<'_> {
                     }
                     Next::Time => {}
                 },
-                text = next_line(&mut lines, &mut pace), if open => match text {
+                text = next_line(&mut lines, &mut pace), if open && online => match text {
                     Some(text) => self.send(line, text).await?,
                     None => {
                         open = false;

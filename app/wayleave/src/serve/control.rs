@@ -136,14 +136,15 @@ impl<C: Core> Control<C> {
         notify::stopping();
         self.watch.drain();
         let verb = self.core.verb(|core, now| {
-            core.get_mut().drain(now);
+            // As it is before: connections that are told to end are no longer counted.
             let stats = core.get().stats();
+            core.get_mut().drain(now);
             (stats.turn.allocations, stats.xmpp.connections)
         });
         match verb.await {
             Ok((allocations, connections)) if allocations + connections > 0 => {
                 let limit = self.config.drain.0;
-                self.report.draining(allocations, limit);
+                self.report.draining(allocations, connections, limit);
                 Next::Drain(Instant::now() + limit)
             }
             Ok(_) | Err(runtime::Stopped) => Next::End(Ok(())),

@@ -184,7 +184,7 @@ impl Snapshot {
             ),
             counter(
                 "xmpp_derivations",
-                "Keys that logins were checked with, made up ones of unknown users among them",
+                "Keys derived from passwords that clients sent, those of unknown users among them",
                 xmpp.derivations,
             ),
             counter(

@@ -61,6 +61,8 @@ fn params(domain: &str) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(vec![host])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, domain);
+    // Tells it from an authority of the same name, to people and to those who look for its issuer.
+    params.distinguished_name.push(DnType::OrganizationName, "Wayleave, by its own word");
     // Who pins a certificate trusts it until the pin is gone.
     //= RFC 5280 §4.1.2.5: the year 9999 stands for no end.
     params.not_before = date_time_ymd(2020, 1, 1);

@@ -141,17 +141,18 @@ impl Report {
         }
     }
 
-    /// No new work is taken; so many relayed addresses are still in use.
-    pub fn draining(&self, allocations: u64, limit: Duration) {
-        tracing::info!(allocations, ?limit, "draining");
+    /// No new work is taken; so many relayed addresses are still in use, and so many XMPP clients are
+    /// sent away.
+    pub fn draining(&self, allocations: u64, connections: u64, limit: Duration) {
+        tracing::info!(allocations, connections, ?limit, "draining");
+        let secs = limit.as_secs();
         self.ui.event(
             "draining",
-            json!({ "allocations": allocations, "limit_secs": limit.as_secs() }),
+            json!({ "allocations": allocations, "connections": connections, "limit_secs": secs }),
         );
-        let secs = limit.as_secs();
         self.ui.say(format!(
             "draining: {allocations} relayed addresses are in use, and have {secs} s to end; \
-             Ctrl-C stops at once"
+             {connections} XMPP clients are sent away; Ctrl-C stops at once"
         ));
     }
 

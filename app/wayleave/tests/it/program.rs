@@ -102,6 +102,16 @@ impl Process {
         }
     }
 
+    /// Writes a line to its stdin.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ends its stdin.
+    pub(crate) fn fall_silent(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Sends it a signal: `INT`, `TERM`, `KILL`.
     pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
@@ -189,6 +199,10 @@ pub(crate) struct Stage {
     // Ends before its folder goes.
     pub(crate) core: Core,
     folder: tempfile::TempDir,
+    /// The scheme of the phones' addresses.
+    pub(crate) scheme: &'static str,
+    /// The service and the transport of the core that they reach.
+    reached: (&'static str, &'static str),
 }
 
 /// The password of every account on a [`Stage`].
@@ -215,13 +229,30 @@ impl Stage {
         let core = Core::with(flags, folder.path());
         add("bob", folder.path());
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        Self { core, folder }
+        Self { core, folder, scheme: "sip", reached: ("sip", "udp") }
+    }
+
+    /// The same with phones of XMPP, which reach the core over `tcp`, with STARTTLS, or over `tls`. They
+    /// have pinned its certificate.
+    pub(crate) fn by_xmpp(self, transport: &'static str) -> Self {
+        let pin = self.core.ready["tls"]["sha256"].as_str().unwrap();
+        std::fs::write(self.file("pins"), format!("localhost sha256:{pin}\n")).unwrap();
+        Self { scheme: "xmpp", reached: ("xmpp", transport), ..self }
     }
 
     /// Ends the core in peace, and starts it at this address.
     pub(crate) fn restart(&mut self, listen: &str) {
         assert!(self.core.process.interrupt("TERM").success());
         self.core = Core::at(listen, &[], self.folder.path());
+    }
+
+    /// Waits for the end of a core that was told to stop, and starts another with standard ports but for
+    /// what the flags say of XMPP's.
+    pub(crate) fn restart_with(&mut self, more: &[&str]) {
+        assert!(self.core.process.child.wait().unwrap().success());
+        let flags =
+            ["--listen", "127.0.0.1:0", "--set", "turn.ports=[]", "--set", "xmpp.tls_ports=[]"];
+        self.core = Core::with(&[&flags, more].concat(), self.folder.path());
     }
 
     pub(crate) fn add(&self, user: &str) {
@@ -234,8 +265,8 @@ impl Stage {
 
     /// Starts a phone: `call` or `answer` with its own arguments, and what every phone needs.
     pub(crate) fn phone(&self, command: &[&str], user: &str, more: &[&str]) -> Process {
-        let server = self.core.address("sip", "udp");
-        self.phone_at(&server, command, user, more)
+        let (service, transport) = self.reached;
+        self.phone_at(&self.core.address(service, transport), command, user, more)
     }
 
     pub(crate) fn phone_at(
@@ -245,11 +276,23 @@ impl Stage {
         user: &str,
         more: &[&str],
     ) -> Process {
-        let password = self.file("password");
-        let address = format!("sip:{user}@localhost");
-        let account =
-            ["--as", &address, "--password-file", password.to_str().unwrap(), "--server", server];
+        let account = self.account(server, user);
+        let account: Vec<&str> = account.iter().map(String::as_str).collect();
         Process::start(&[command, &account, more].concat(), self.folder.path())
+    }
+
+    /// The flags of an account.
+    pub(crate) fn account(&self, server: &str, user: &str) -> Vec<String> {
+        let file = |name| self.file(name).to_str().unwrap().to_owned();
+        let address = format!("{}:{user}@localhost", self.scheme);
+        let mut flags = vec!["--as".to_owned(), address];
+        flags.extend(["--password-file".to_owned(), file("password")]);
+        flags.extend(["--server".to_owned(), server.to_owned()]);
+        if let ("xmpp", transport) = self.reached {
+            flags.extend(["--pins".to_owned(), file("pins")]);
+            flags.extend(["--transport".to_owned(), transport.to_owned()]);
+        }
+        flags
     }
 
     /// Starts a phone that answers, and waits until it can be called.

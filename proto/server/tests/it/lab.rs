@@ -9,7 +9,7 @@ use machine::journal::{Recorder, replay};
 use machine::{
     BindKind, Endpoint, Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs, Transport,
 };
-use netsim::{Happening, Link, NatSpec, NodeId, Preset, World};
+use netsim::{Certificate, Happening, Link, NatSpec, NodeId, Preset, World};
 use sip::ua::{self, Account, AccountId, UserAgent};
 use wayleave_server as server;
 
@@ -31,6 +31,7 @@ pub(crate) enum Node {
     Phone(Phone),
     Stranger(Stranger),
     Relayed(RelayClient),
+    Chatter(xmpp::client::Client),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,8 @@ pub(crate) enum Said {
     Got(String),
     /// A client of the relay.
     Relayed(Box<turn::client::Event>),
+    /// A client of XMPP.
+    Chatter(Box<xmpp::client::Event>),
 }
 
 /// A user agent and the outputs that are its owner's: nothing but events.
@@ -146,6 +149,11 @@ impl Machine for Node {
             }
             Self::Stranger(stranger) => stranger.input(&input),
             Self::Relayed(client) => client.handle_input(now, input),
+            Self::Chatter(client) => {
+                if let Some(input) = input.map_answer(|_| None) {
+                    client.handle_input(now, input);
+                }
+            }
         }
     }
 
@@ -158,6 +166,7 @@ impl Machine for Node {
             }
             Self::Stranger(_) => {}
             Self::Relayed(client) => client.handle_timeout(now),
+            Self::Chatter(client) => client.handle_timeout(now),
         }
     }
 
@@ -170,6 +179,10 @@ impl Machine for Node {
             },
             Self::Stranger(stranger) => stranger.outputs.poll(buf),
             Self::Relayed(client) => client.poll_output(buf),
+            Self::Chatter(client) => {
+                let output = client.poll_output(buf)?;
+                Some(output.map(|e| Said::Chatter(Box::new(e)), |never| match never {}))
+            }
         }
     }
 
@@ -179,6 +192,7 @@ impl Machine for Node {
             Self::Phone(phone) => phone.agent.poll_timeout(),
             Self::Stranger(_) => None,
             Self::Relayed(client) => client.poll_timeout(),
+            Self::Chatter(client) => client.poll_timeout(),
         }
     }
 }
@@ -228,6 +242,7 @@ impl Lab {
         let machine = Server::new(config.clone(), &Entropy::seeded(seed));
         let node = Node::Core(Recorder::new(machine, sink));
         let core = world.host("core", node, &["198.51.100.10/24", "2001:db8::10/64"]);
+        world.set_certificate(core, Certificate::new(&["example.org"]));
         let stranger = Node::Stranger(Stranger::new());
         let stranger = world.host("stranger", stranger, &["192.0.2.66/24"]);
         let internet = world.router("internet");

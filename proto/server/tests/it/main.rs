@@ -4,6 +4,7 @@
 
 mod calls;
 mod lab;
+mod messaging;
 mod refusals;
 mod registrations;
 mod relay_client;

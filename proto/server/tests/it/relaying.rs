@@ -68,7 +68,7 @@ impl Lab {
         })
     }
 
-    fn core_verb(&mut self, mut verb: impl FnMut(&mut server::Server, machine::Now)) {
+    pub(crate) fn core_verb(&mut self, mut verb: impl FnMut(&mut server::Server, machine::Now)) {
         self.world.verb(self.core, |node, now| match node {
             Node::Core(core) => verb(core.get_mut(), now),
             _ => panic!("not the core"),
