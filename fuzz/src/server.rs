@@ -1,12 +1,18 @@
-//! The whole network core, and strangers and users that keep to no rule; users of the relay too.
+//! The whole network core, and strangers and users that keep to no rule; users of the relay and of
+//! XMPP too.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use crypto::scram::{self, Hash};
 use machine::{
-    BindKind, Checked, CloseReason, Endpoint, Entropy, FailKind, Id, Input, Machine, Output,
-    ResolveError,
+    BindKind, Checked, CloseReason, ConnectionBinding, Endpoint, Entropy, FailKind, Id, Input,
+    Machine, Output, ResolveError,
 };
-use server::{Answer, Config, Keys, Question, Server, user_hash};
+use server::{
+    Answer, BareJid, Config, Keys, Question, RosterItem, ScramKey, ScramKeys, Server, user_hash,
+};
 use sip::auth::client::{Client, Login};
 use sip::{Message, Method, Request, Response, name};
 use stun::long_term::Verdict;
@@ -19,6 +25,48 @@ const DOMAIN: &str = "example.org";
 const ROOM: usize = 1 << 20;
 /// The namespace of what TURN opens.
 const TURN: u16 = 2;
+/// Of what XMPP opens.
+const XMPP: u16 = 4;
+
+/// What Alice and Bob are checked with, which is the same.
+static SCRAM: LazyLock<ScramKeys> = LazyLock::new(|| {
+    let key = |hash| {
+        let (salt, iterations) = (b"their salt".to_vec(), 1);
+        let keys = scram::derive(hash, b"swordfish", &salt, iterations);
+        let (stored_key, server_key) = (keys.stored_key.reveal(), keys.server_key.reveal());
+        let (stored_key, server_key) = (stored_key.to_vec(), server_key.to_vec());
+        ScramKey { salt, iterations, stored_key, server_key }
+    };
+    ScramKeys { sha1: key(Hash::Sha1), sha256: key(Hash::Sha256) }
+});
+
+/// How Alice and Bob log in, with the right password, by PLAIN: the header twice, between them this.
+const LOGINS: [&str; 2] = ["AGFsaWNlAHN3b3JkZmlzaA==", "AGJvYgBzd29yZGZpc2g="];
+const HEADER: &str = "<stream:stream to='example.org' version='1.0' xmlns='jabber:client' \
+                      xmlns:stream='http://etherx.jabber.org/streams'>";
+
+/// What a user of XMPP might well say.
+const STANZAS: [&str; 16] = [
+    "<presence/>",
+    "<presence type='unavailable'/>",
+    "<iq id='1' type='get'><query xmlns='jabber:iq:roster'/></iq>",
+    "<iq id='2' type='set'><query xmlns='jabber:iq:roster'><item jid='bob@example.org' name='B'>\
+     <group>g</group></item></query></iq>",
+    "<iq id='3' type='set'><query xmlns='jabber:iq:roster'><item jid='bob@example.org' \
+     subscription='remove'/></query></iq>",
+    "<presence to='bob@example.org' type='subscribe'/>",
+    "<presence to='alice@example.org' type='subscribed'/>",
+    "<presence to='bob@example.org' type='unsubscribe'/>",
+    "<presence to='alice@example.org' type='unsubscribed'/>",
+    "<presence to='nobody@example.org' type='subscribe'/>",
+    "<message to='bob@example.org' type='chat'><body>hello</body></message>",
+    "<message to='alice@example.org/1' type='chat'><body>hello</body></message>",
+    "<iq id='4' type='set' to='bob@example.org/2'><jingle xmlns='urn:xmpp:jingle:1' sid='s' \
+     action='session-initiate'/></iq>",
+    "<iq id='4' type='result' to='alice@example.org/1'/>",
+    "<iq id='5' type='get' to='example.org'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+    "<message to='somebody@example.com'><body>hello</body></message></stream:stream>",
+];
 
 /// Takes `bytes` as operations: datagrams and streams of strangers, requests of users that answer
 /// their challenges, connections that end, time. The laws of the shape hold throughout.
@@ -39,10 +87,12 @@ struct World {
     udp: Vec<(Id, Endpoint)>,
     /// Sockets of relayed addresses.
     relays: Vec<(Id, Endpoint)>,
-    /// Of SIP and of TURN.
+    /// Of SIP, of TURN, and of XMPP with STARTTLS and direct TLS.
     listeners: Vec<(Id, Endpoint)>,
     conns: Vec<Id>,
     accepted: u64,
+    /// What is kept for users of XMPP, by their addresses.
+    rosters: BTreeMap<String, Vec<RosterItem>>,
     users: [Client; 2],
     relayed: [LongTerm; 2],
     /// The last message of STUN that TURN sent.
@@ -77,6 +127,7 @@ impl World {
             listeners: Vec::new(),
             conns: Vec::new(),
             accepted: 0,
+            rosters: BTreeMap::new(),
             users,
             relayed,
             answer: None,
@@ -86,7 +137,7 @@ impl World {
             route: None,
         };
         world.settle();
-        assert!(world.udp.len() == 2 && world.listeners.len() == 2, "it listens");
+        assert!(world.udp.len() == 2 && world.listeners.len() == 4, "it listens");
         world
     }
 
@@ -134,6 +185,18 @@ impl World {
                     self.input(Input::Closed { conn, reason: CloseReason::Peer });
                 }
             }
+            12 => {
+                let how = ops.byte()?;
+                self.accept(2 + usize::from(how & 1), remote(how >> 1));
+            }
+            13 => self.log_in(ops.byte()?),
+            14 => {
+                let (which, what) = (ops.byte()?, ops.byte()?);
+                let said = STANZAS[usize::from(what) % STANZAS.len()].as_bytes();
+                if let Some(conn) = self.conn(which).filter(|conn| conn.namespace() == XMPP) {
+                    self.input(Input::Data { conn, bytes: said });
+                }
+            }
             7 => self.respond(ops.byte()?, ops.byte()?),
             6 => self.pass(Duration::from_millis(u64::from(ops.byte()?) * 128)),
             _ => {}
@@ -143,6 +206,25 @@ impl World {
 
     fn conn(&self, which: u8) -> Option<Id> {
         self.conns.get(usize::from(which) % self.conns.len().max(1)).copied()
+    }
+
+    /// Alice or Bob logs in over XMPP, and binds a resource of two.
+    fn log_in(&mut self, who: u8) {
+        self.accept(3, remote(who));
+        let Some(&conn) = self.conns.last() else { return };
+        let (login, resource) = (LOGINS[usize::from(who & 1)], 1 + (who >> 1 & 1));
+        let auth = format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{login}</auth>"
+        );
+        let bind = format!(
+            "<iq id='b' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>\
+             {resource}</resource></bind></iq>"
+        );
+        for said in [HEADER, &auth, HEADER, &bind] {
+            if self.conns.contains(&conn) {
+                self.input(Input::Data { conn, bytes: said.as_bytes() });
+            }
+        }
     }
 
     /// A request of Alice's or Bob's to the relay, sent, and sent again with the answer to its
@@ -290,14 +372,18 @@ impl World {
             Output::Resolve { id, .. } => {
                 Some(Input::Resolved { id, records: Err(ResolveError::NoSuchName) })
             }
-            Output::Ask { id, question } => Some(Input::Answer { id, answer: know(&question) }),
+            Output::Ask { id, question } => {
+                Some(Input::Answer { id, answer: self.know(&question) })
+            }
             Output::Close { id } => {
                 self.conns.retain(|conn| *conn != id);
                 self.relays.retain(|(relay, _)| *relay != id);
                 None
             }
             Output::Datagram { socket: id, .. } | Output::Write { conn: id } => {
-                if id.namespace() == TURN {
+                if id.namespace() == XMPP {
+                    assert!(std::str::from_utf8(payload).is_ok(), "XML is text");
+                } else if id.namespace() == TURN {
                     // What is relayed may be anything.
                     self.answer = stun::is_stun(payload).then(|| payload.to_vec());
                 } else {
@@ -305,7 +391,52 @@ impl World {
                 }
                 None
             }
-            Output::Pause { .. } | Output::StartTls { .. } | Output::Event(_) => None,
+            Output::StartTls { conn, .. } => {
+                let binding = ConnectionBinding { exporter: None, server_end_point: None };
+                let (peer_certs, alpn) = (Vec::new(), None);
+                Some(Input::Secured { conn, peer_certs, alpn, binding, room: ROOM })
+            }
+            Output::Pause { .. } | Output::Event(_) => None,
+        }
+    }
+
+    /// What the world knows: two users, no bindings, and the rosters that it was given.
+    fn know(&mut self, question: &Question) -> Answer {
+        let is_user = |address: &str| matches!(address, "alice@example.org" | "bob@example.org");
+        match question {
+            Question::Credentials { user, realm } => {
+                let known = matches!(user.as_str(), "alice" | "bob");
+                Answer::Credentials(known.then(|| Keys::derive(user, realm, "swordfish")))
+            }
+            Question::HashedCredentials { hash, realm } => {
+                let known =
+                    ["alice", "bob"].into_iter().find(|user| user_hash(user, realm) == *hash);
+                Answer::Credentials(known.map(|user| Keys::derive(user, realm, "swordfish")))
+            }
+            Question::LoadBindings => Answer::Bindings(Vec::new()),
+            Question::SaveBindings(_) => Answer::Saved(true),
+            Question::ScramCredentials { address } => {
+                Answer::ScramCredentials(is_user(address).then(|| SCRAM.clone()))
+            }
+            Question::Roster { address } => {
+                let roster = || self.rosters.get(address).cloned().unwrap_or_default();
+                Answer::Roster(is_user(address).then(roster))
+            }
+            Question::SaveContact { address, item } => {
+                self.forget(address, &item.contact);
+                self.rosters.entry(address.clone()).or_default().push(item.clone());
+                Answer::Saved(true)
+            }
+            Question::RemoveContact { address, contact } => {
+                self.forget(address, contact);
+                Answer::Saved(true)
+            }
+        }
+    }
+
+    fn forget(&mut self, address: &str, contact: &BareJid) {
+        if let Some(roster) = self.rosters.get_mut(address) {
+            roster.retain(|item| item.contact != *contact);
         }
     }
 
@@ -329,22 +460,6 @@ impl World {
                 }
             }
         }
-    }
-}
-
-/// What the world knows: two users and no bindings.
-fn know(question: &Question) -> Answer {
-    match question {
-        Question::Credentials { user, realm } => {
-            let known = matches!(user.as_str(), "alice" | "bob");
-            Answer::Credentials(known.then(|| Keys::derive(user, realm, "swordfish")))
-        }
-        Question::HashedCredentials { hash, realm } => {
-            let known = ["alice", "bob"].into_iter().find(|user| user_hash(user, realm) == *hash);
-            Answer::Credentials(known.map(|user| Keys::derive(user, realm, "swordfish")))
-        }
-        Question::LoadBindings => Answer::Bindings(Vec::new()),
-        Question::SaveBindings(_) => Answer::Saved(true),
     }
 }
 

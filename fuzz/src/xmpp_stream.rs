@@ -18,7 +18,7 @@ use xmpp::stream::{client, server};
 use xmpp::xml::{self, Parser};
 use xmpp::{BareJid, DomainPart, FullJid, NodePart, ResourcePart, Stanza};
 
-use crate::ops::{Ops, at};
+use super::ops::{Ops, at};
 
 const PASSWORD: &str = "what nobody guesses 5e0c";
 
