@@ -7,7 +7,7 @@ mod relayed;
 
 use std::sync::Arc;
 
-use scenarios::Spec;
+use scenarios::{Spec, Via};
 
 /// So many seconds of a rising tone, which fits itself at one place only.
 fn voice(from_hz: f64, secs: u32) -> Arc<[i16]> {
@@ -22,3 +22,6 @@ fn voice(from_hz: f64, secs: u32) -> Arc<[i16]> {
 fn speaking() -> Spec {
     Spec { alice_says: voice(300.0, 3), bob_says: voice(500.0, 3), twins: true, ..Spec::default() }
 }
+
+/// Each signalling.
+const VIAS: [Via; 2] = [Via::Sip, Via::Xmpp];

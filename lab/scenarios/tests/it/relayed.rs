@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use audio::similarity;
 use machine::Transport;
-use phone::{CandidateKind, EndReason, IceMode, Reason};
-use scenarios::{Preset, Report, Spec, Who, run};
+use phone::{CandidateKind, EndKind, IceMode};
+use scenarios::{HangUp, Preset, Report, Spec, Via, Who, run};
 
-use crate::speaking;
+use crate::{VIAS, speaking};
 
-fn between(alice: Preset, bob: Preset) -> Spec {
-    Spec { alice: alice.into(), bob: bob.into(), ..speaking() }
+fn between(via: Via, alice: Preset, bob: Preset) -> Spec {
+    Spec { via, alice: alice.into(), bob: bob.into(), ..speaking() }
 }
 
 fn assert_heard(report: &Report, spec: &Spec) {
@@ -23,7 +23,7 @@ fn assert_heard(report: &Report, spec: &Spec) {
         assert_eq!((stats.lost, stats.late), (0, 0), "{who:?}");
         assert!(stats.mos().unwrap_or_default() > 4.0, "{who:?}: {stats:?}");
         let (_, reason, _) = side.ended.clone().expect("the call ended");
-        assert_eq!(reason, EndReason::Signalling(Reason::Bye), "{who:?}");
+        assert_eq!(reason.kind(), EndKind::HungUp, "{who:?}");
     }
 }
 
@@ -40,17 +40,20 @@ fn every_word_is_heard_over_udp_and_over_tcp() {
         (PortRestricted, UdpBlocked, [Transport::Udp, Transport::Tcp]),
         (UdpBlocked, UdpBlocked, [Transport::Tcp, Transport::Tcp]),
     ] {
-        let spec = between(alice, bob);
-        let report = run(&spec, |_| {});
-        assert_heard(&report, &spec);
-        assert_eq!(transports(&report), over, "{alice} calls {bob}");
+        for via in VIAS {
+            let spec = between(via, alice, bob);
+            let report = run(&spec, |_| {});
+            assert_heard(&report, &spec);
+            assert_eq!(transports(&report), over, "{via:?}: {alice} calls {bob}");
+        }
     }
 }
 
 #[test]
 fn who_wants_a_relay_and_nothing_else_shows_nothing_else() {
-    for preset in [Preset::Open, Preset::UdpBlocked] {
-        let spec = Spec { ice: IceMode::RelayOnly, ..between(preset, preset) };
+    let presets = [Preset::Open, Preset::UdpBlocked];
+    for (via, preset) in VIAS.into_iter().flat_map(|via| presets.map(|preset| (via, preset))) {
+        let spec = Spec { ice: IceMode::RelayOnly, ..between(via, preset, preset) };
         let report = run(&spec, |_| {});
         assert_heard(&report, &spec);
         for who in [Who::Alice, Who::Bob] {
@@ -63,7 +66,7 @@ fn who_wants_a_relay_and_nothing_else_shows_nothing_else() {
 
 #[test]
 fn whoever_finds_no_udp_registers_within_seconds() {
-    let spec = between(Preset::UdpBlocked, Preset::UdpBlocked);
+    let spec = between(Via::Sip, Preset::UdpBlocked, Preset::UdpBlocked);
     let mut registered = Vec::new();
     run(&spec, |told| {
         if let scenarios::What::Phone(phone::Event::Registered { transport, .. }) = told.what {
@@ -79,29 +82,37 @@ fn whoever_finds_no_udp_registers_within_seconds() {
 
 #[test]
 fn the_same_seed_gives_the_same_packets_through_a_relay() {
-    let spec = Spec {
-        alice_loss: 0.02,
-        bob_loss: 0.02,
-        capture: true,
-        ..between(Preset::UdpBlocked, Preset::Symmetric)
-    };
-    let (one, two) = (run(&spec, |_| {}), run(&spec, |_| {}));
-    assert_eq!(one.world.digest(), two.world.digest());
-    assert!(one.pcapng() == two.pcapng());
+    for via in VIAS {
+        let spec = Spec {
+            alice_loss: 0.02,
+            bob_loss: 0.02,
+            capture: true,
+            ..between(via, Preset::UdpBlocked, Preset::Symmetric)
+        };
+        let (one, two) = (run(&spec, |_| {}), run(&spec, |_| {}));
+        assert_eq!(one.world.digest(), two.world.digest());
+        assert!(one.pcapng() == two.pcapng());
+    }
 }
 
 /// Lost packets make everything take longer, TCP most of all; nothing breaks.
 #[test]
 fn many_seeds_and_bad_lines_break_nothing() {
-    for seed in 1..=10 {
-        for (alice, bob) in
-            [(Preset::Symmetric, Preset::Symmetric), (Preset::UdpBlocked, Preset::PortRestricted)]
-        {
-            let spec = Spec { alice_loss: 0.05, bob_loss: 0.05, seed, ..between(alice, bob) };
+    let pairs =
+        [(Preset::Symmetric, Preset::Symmetric), (Preset::UdpBlocked, Preset::PortRestricted)];
+    for (via, (alice, bob)) in VIAS.into_iter().flat_map(|via| pairs.map(|pair| (via, pair))) {
+        for seed in 1..=10 {
+            // Long enough for a last resort whose checks were lost to be chosen.
+            let hang_up = HangUp::After(Who::Alice, Duration::from_secs(8));
+            let (alice_loss, bob_loss) = (0.05, 0.05);
+            let spec = Spec { alice_loss, bob_loss, seed, hang_up, ..between(via, alice, bob) };
             let report = run(&spec, |_| {});
-            assert!(report.connected(), "seed {seed}: {alice} calls {bob}");
+            assert!(report.connected(), "{via:?}, seed {seed}: {alice} calls {bob}");
             let ended = |who: Who| report.side(who).ended.is_some();
-            assert!(ended(Who::Alice) && ended(Who::Bob), "seed {seed}: {alice} calls {bob}");
+            assert!(
+                ended(Who::Alice) && ended(Who::Bob),
+                "{via:?}, seed {seed}: {alice} calls {bob}"
+            );
         }
     }
 }
