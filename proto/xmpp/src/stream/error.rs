@@ -144,3 +144,28 @@ impl StreamError {
             .build()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Condition, StreamError};
+    use crate::{Element, ns};
+
+    #[test]
+    fn errors_are_read_as_written() {
+        assert_eq!(Condition::ALL.len(), 25);
+        for &condition in Condition::ALL {
+            assert_eq!(Condition::parse(condition.name()), Some(condition));
+            let mut error = StreamError::new(condition, "in words");
+            error.app = Some(Box::new(Element::bare("x", "urn:x")));
+            let element = error.element();
+            //= RFC 6120 §4.9.2: the condition comes first, the text second
+            let names: Vec<_> = element.children().map(Element::name).collect();
+            assert_eq!(names, [condition.name(), "text", "x"]);
+            assert_eq!(StreamError::parse(&element), error);
+        }
+        let strange = Element::builder("error", ns::STREAMS)
+            .append(Element::bare("tired", ns::STREAM_ERRORS))
+            .build();
+        assert_eq!(StreamError::parse(&strange), Condition::UndefinedCondition.into());
+    }
+}
