@@ -10,22 +10,22 @@ use crate::pcap::udp_packets;
 use crate::program::{events, run, stderr};
 use crate::sound::{ALICE, BOB, compare, write};
 
-struct Demo {
-    code: Option<i32>,
-    events: Vec<Value>,
-    said: String,
+pub(crate) struct Demo {
+    pub(crate) code: Option<i32>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) said: String,
 }
 
 impl Demo {
     /// The event of this name that happened to `who`.
-    fn event(&self, name: &str, who: &str) -> &Value {
+    pub(crate) fn event(&self, name: &str, who: &str) -> &Value {
         let found = |event: &&Value| event["event"] == name && event["who"] == who;
         self.events.iter().rfind(found).unwrap_or_else(|| panic!("no {name}: {}", self.said))
     }
 }
 
 /// Runs it with files into `out`.
-fn demo(out: &Path, more: &[&str]) -> Demo {
+pub(crate) fn demo(out: &Path, more: &[&str]) -> Demo {
     let args = ["--json", "demo", "--out", out.to_str().unwrap()];
     let output = run(&[&args, more].concat(), out, "");
     Demo { code: output.status.code(), events: events(&output), said: stderr(&output) }
@@ -96,7 +96,8 @@ fn the_same_seed_gives_the_same_files() {
         assert_eq!(demo(folder.path(), &loss).code, Some(0));
     }
     let read = |n: usize, name: &str| fs::read(folders[n].path().join(name)).unwrap();
-    for name in ["bob-heard.wav", "alice-heard.wav", "call.pcapng", "ladder.txt"] {
+    for name in ["bob-heard.wav", "alice-heard.wav", "call.pcapng", "ladder.txt", "signalling.txt"]
+    {
         assert!(read(0, name) == read(1, name), "{name} differs");
     }
     assert!(read(0, "call.pcapng") != read(2, "call.pcapng"));
@@ -205,7 +206,7 @@ fn nats_that_need_a_relay_get_one_and_are_told_why() {
 #[test]
 fn what_is_not_built_yet_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for flags in [["--alice", "web-only"], ["--bob", "cgn"], ["--via", "xmpp"]] {
+    for flags in [["--alice", "web-only"], ["--bob", "cgn"]] {
         let told = demo(folder.path(), &flags);
         assert_eq!(told.code, Some(2), "{flags:?}: {}", told.said);
         let error = &told.events[0];
