@@ -220,7 +220,7 @@ impl World {
         } else if let Some(user) = self.asked_bind.take() {
             let jid = user.with_resource_str("bound").expect("a resource");
             let full = stanza::StanzaError::from(stanza::Condition::ResourceConstraint);
-            let jid = if what % 8 == 0 { Err(full) } else { Ok(jid) };
+            let jid = if what.is_multiple_of(8) { Err(full) } else { Ok(jid) };
             self.bound = jid.as_ref().ok().cloned();
             self.server.bound(self.now(), jid);
         } else {
@@ -234,7 +234,7 @@ impl World {
             0 => Stanza::message(None, MessageType::Chat, []),
             _ => Stanza::presence(None, PresenceType::Available, []),
         };
-        if what % 2 == 0 {
+        if what.is_multiple_of(2) {
             self.client.send(&stanza);
         } else {
             // What the owner has to say is no answer.

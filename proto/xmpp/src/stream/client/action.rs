@@ -10,7 +10,7 @@ use crate::{FullJid, Stanza};
 pub enum Action {
     /// Write these bytes.
     Write(Vec<u8>),
-    /// Start TLS, after what was written; [`Stream::secured`] follows.
+    /// Start TLS, after what was written; [`Stream::secured`](super::Stream::secured) follows.
     StartTls,
     /// Logged in and bound.
     Online {

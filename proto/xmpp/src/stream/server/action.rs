@@ -9,11 +9,11 @@ use crate::{BareJid, NodePart, ResourcePart, Stanza};
 pub enum Action {
     /// Write these bytes.
     Write(Vec<u8>),
-    /// Start TLS, after what was written; [`Stream::secured`] follows.
+    /// Start TLS, after what was written; [`Stream::secured`](super::Stream::secured) follows.
     StartTls,
     /// Stop reading, or go on ([`machine::Output::Pause`]).
     Pause(bool),
-    /// Answer with [`Stream::credentials`].
+    /// Answer with [`Stream::credentials`](super::Stream::credentials).
     AskCredentials {
         /// Whose.
         user: NodePart,
@@ -27,7 +27,7 @@ pub enum Action {
         /// Whether the exchange was bound to the TLS connection.
         channel_bound: bool,
     },
-    /// Answer with [`Stream::bound`].
+    /// Answer with [`Stream::bound`](super::Stream::bound).
     AskBind {
         /// For whom.
         user: BareJid,

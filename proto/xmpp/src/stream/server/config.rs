@@ -46,7 +46,7 @@ pub struct Limits {
     pub bytes_per_second: u32,
     /// Seconds of both rates that may come at once.
     pub burst_secs: u32,
-    /// Bytes that may come in spite of [`Action::Pause`]; more is a flood and ends the stream.
+    /// Bytes that may come in spite of [`Action::Pause`](super::Action::Pause); more is a flood and ends the stream.
     pub unread_bytes: usize,
     /// How long a stream that we closed waits for the client to close its side.
     pub linger: Duration,
