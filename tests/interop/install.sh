@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the interop tests meet, from Debian's packages. Needs root. Does nothing, and quickly,
+# Installs what the interop tests meet, from Debian's packages and the Python package index. Needs root. Does nothing, and quickly,
 # when all of it is there.
 set -euo pipefail
 
@@ -8,8 +8,13 @@ packages=(
   nftables     # nft: the routers' NAT
   sip-tester   # sipp
   baresip-core # baresip
+  chromium     # shows the demo's page
   tshark       # a second opinion on our captures
   coturn       # turnutils_uclient, turnutils_peer, turnserver
+  prosody      # an XMPP server
+  profanity    # an XMPP client for terminals
+  tmux         # the terminals
+  python3-venv # for slixmpp
 )
 
 missing=()
@@ -17,8 +22,18 @@ for package in "${packages[@]}"; do
   state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done
-[ "${#missing[@]}" -eq 0 ] && exit 0
+if [ "${#missing[@]}" -gt 0 ]; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -qq --yes --no-install-recommends "${missing[@]}"
+fi
 
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -qq --yes --no-install-recommends "${missing[@]}"
+# slixmpp, an XMPP client in Python, in an environment of its own.
+here=$(dirname "$0")
+environment=$here/../../target/interop/slixmpp
+wanted=$here/slixmpp/requirements.txt
+if ! cmp -s "$wanted" "$environment/installed.txt"; then
+  python3 -m venv --clear "$environment"
+  "$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$environment/installed.txt"
+fi

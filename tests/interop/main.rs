@@ -4,9 +4,13 @@
 //! failure. `install.sh` installs the peers.
 
 mod baresip;
+mod chromium;
 mod coturn;
 mod harness;
 mod itself;
+mod profanity;
+mod prosody;
 mod sipp;
+mod slixmpp;
 mod tshark;
 mod turnutils;

@@ -1,7 +1,7 @@
 //! Children with a bounded life: they end by themselves, with their test, or when told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     name: String,
     child: Child,
+    /// Its standard input, while it is open.
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
     /// What was printed up to now, for the message of a failure.
     printed: Vec<String>,
@@ -31,18 +33,36 @@ pub(crate) fn bounded(program: &str) -> Command {
 }
 
 impl Process {
-    /// Starts `command` with `input` as its standard input; `name` is for messages.
-    pub(crate) fn start_with(name: &str, mut command: Command, input: &str) -> Self {
+    /// Starts `command`, whose standard input stays open for [`Self::say`]; `name` is for messages.
+    pub(crate) fn start_talking(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{name}: {command:?}: {e}"));
-        let mut stdin = child.stdin.take().expect("piped");
-        // A child that does not read its input is free to.
-        let _ = stdin.write_all(input.as_bytes());
-        drop(stdin);
+        let input = child.stdin.take();
         let (sender, lines) = channel();
         forward(child.stdout.take().expect("piped"), sender.clone());
         forward(child.stderr.take().expect("piped"), sender);
-        Self { name: name.to_owned(), child, lines, printed: Vec::new() }
+        Self { name: name.to_owned(), child, input, lines, printed: Vec::new() }
+    }
+
+    /// Starts `command` with `input` as its standard input; `name` is for messages.
+    pub(crate) fn start_with(name: &str, command: Command, input: &str) -> Self {
+        let mut process = Self::start_talking(name, command);
+        process.say(input);
+        process.fall_silent();
+        process
+    }
+
+    /// Writes `text` to its standard input. A child that does not read it is free to.
+    pub(crate) fn say(&mut self, text: &str) {
+        if let Some(input) = &mut self.input {
+            let _ = input.write_all(text.as_bytes());
+            let _ = input.flush();
+        }
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn fall_silent(&mut self) {
+        self.input = None;
     }
 
     /// Starts `command`; `name` is for messages.
@@ -53,6 +73,17 @@ impl Process {
     /// Waits for a line that holds `text`, and gives it.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         self.wait_until(&format!("a line with {text:?}"), |line| line.contains(text))
+    }
+
+    /// Waits for a line with each of `texts`, in whatever order they come.
+    pub(crate) fn wait_for_all(&mut self, texts: &[&str]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let what = format!("lines with {missing:?}");
+            let line =
+                self.wait_until(&what, |line| missing.iter().any(|text| line.contains(text)));
+            missing.retain(|text| !line.contains(text));
+        }
     }
 
     /// Waits for a line that `is_it`, and gives it.

@@ -76,6 +76,11 @@ impl Core {
         }
     }
 
+    /// The certificate that it made for itself, in PEM.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.data.path().join(format!("{DOMAIN}.crt.pem"))
+    }
+
     /// Ends the core as an operator would, and fails unless it ends well.
     pub(crate) fn stop(self) {
         self.process.interrupt();
@@ -97,16 +102,43 @@ pub(crate) struct Phone {
 }
 
 impl Phone {
-    /// `verb` is `call TARGET` or `answer`; the account is `name`'s on the core at `server`.
+    /// `verb` is `call TARGET` or `answer`; the account is `name`'s on the core at `server`, over SIP.
     pub(crate) fn new(host: &Host, name: &str, verb: &[&str], server: &str) -> Self {
+        Self::over("sip", host, name, verb, server).recording()
+    }
+
+    /// The same over `protocol`, without recording.
+    pub(crate) fn over(
+        protocol: &str,
+        host: &Host,
+        name: &str,
+        verb: &[&str],
+        server: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).expect("a file");
         let mut command = wayleave(Some(host));
-        command.args(verb).args(["--json", "--as", &format!("sip:{}", address(name))]);
+        command.args(verb).args(["--json", "--as", &format!("{protocol}:{}", address(name))]);
         command.args(["--server", server, "--password-file"]).arg(password);
-        command.arg("--record").arg(folder.path().join("heard.wav"));
         Self { folder, command, name: name.to_owned() }
+    }
+
+    /// A flag that names a file in the phone's folder.
+    fn with_file(mut self, flag: &str, file: &str) -> Self {
+        self.command.arg(flag).arg(self.folder.path().join(file));
+        self
+    }
+
+    /// The same phone, recording what it hears.
+    pub(crate) fn recording(self) -> Self {
+        self.with_file("--record", "heard.wav")
+    }
+
+    /// The same phone, which trusts the certificate in the file `pem` beside the system's.
+    pub(crate) fn trusting(mut self, pem: &Path) -> Self {
+        self.command.arg("--pins").arg(pem);
+        self
     }
 
     /// More flags.
@@ -124,7 +156,14 @@ impl Phone {
     }
 
     pub(crate) fn start(self) -> RunningPhone {
-        let process = Process::start(&self.name, self.command);
+        let mut phone = self.start_talking();
+        phone.process.fall_silent();
+        phone
+    }
+
+    /// Starts it with its standard input open, as a chat wants it.
+    pub(crate) fn start_talking(self) -> RunningPhone {
+        let process = Process::start_talking(&self.name, self.command);
         RunningPhone { process, folder: self.folder }
     }
 }
@@ -139,6 +178,26 @@ impl RunningPhone {
     /// Waits for an event by its name.
     pub(crate) fn event(&mut self, name: &str) -> Value {
         wait_for_event(&mut self.process, name)
+    }
+
+    /// Waits for a message of somebody else's, and gives its text.
+    pub(crate) fn hears(&mut self) -> String {
+        loop {
+            let message = self.event("message");
+            if message["direction"] == "in" {
+                return message["text"].as_str().expect("a text").to_owned();
+            }
+        }
+    }
+
+    /// Types a line.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.process.say(&format!("{line}\n"));
+    }
+
+    /// Ends what is typed.
+    pub(crate) fn fall_silent(&mut self) {
+        self.process.fall_silent();
     }
 
     /// Waits for the end, fails unless it was a success, and gives what was played and heard.

@@ -1,5 +1,8 @@
-//! Our own program against itself between hosts: IPv4 and IPv6, through NATs; what was recorded is
-//! what was played. (On loopback, where no root is needed, the program's own tests do it.)
+//! Our own program against itself between hosts: over SIP and XMPP, IPv4 and IPv6, through NATs; what
+//! was recorded is what was played. (On loopback, where no root is needed, the program's own tests do
+//! it.)
+
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -18,10 +21,46 @@ const HEARD: f64 = 0.9;
 /// The same over TCP to a relay, where media that have become old are dropped instead of queued.
 const HEARD_ON_A_STREAM: f64 = 0.6;
 
+/// Over what they call.
+enum Via<'a> {
+    Sip {
+        transport: Option<&'a str>,
+    },
+    /// With the certificate of the core.
+    Xmpp {
+        transport: &'a str,
+        certificate: PathBuf,
+    },
+}
+
+impl Via<'_> {
+    /// SIP as it is without flags.
+    const SIP: Self = Self::Sip { transport: None };
+
+    const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Sip { .. } => "sip",
+            Self::Xmpp { .. } => "xmpp",
+        }
+    }
+
+    /// The phone of `name`, which records what it hears.
+    fn phone(&self, host: &Host, name: &str, verb: &[&str], server: &str) -> Phone {
+        let phone = Phone::over(self.protocol(), host, name, verb, server).recording();
+        match self {
+            Self::Sip { transport: None } => phone,
+            Self::Sip { transport: Some(transport) } => phone.with(&["--transport", transport]),
+            Self::Xmpp { transport, certificate } => {
+                phone.with(&["--transport", transport]).trusting(certificate)
+            }
+        }
+    }
+}
+
 /// Alice calls Bob over the core at `server`, both speak, and both recordings are compared with what
 /// was played. Gives Alice's `path` event.
-fn alice_calls_bob(alice: &Host, bob: &Host, server: &str, flags: &[&str]) -> Value {
-    let (path, heard) = heard(alice, bob, server, flags);
+fn alice_calls_bob(alice: &Host, bob: &Host, server: &str, via: &Via<'_>) -> Value {
+    let (path, heard) = heard(alice, bob, server, via);
     let share = if path["transport"] == "udp" { HEARD } else { HEARD_ON_A_STREAM };
     for (name, heard) in [("bob", heard[0]), ("alice", heard[1])] {
         assert!(heard >= share, "{name} heard {heard} of what was said: {path}");
@@ -30,15 +69,15 @@ fn alice_calls_bob(alice: &Host, bob: &Host, server: &str, flags: &[&str]) -> Va
 }
 
 /// Alice's `path` event, and the shares that Bob and Alice heard.
-fn heard(alice: &Host, bob: &Host, server: &str, flags: &[&str]) -> (Value, [f64; 2]) {
-    let mut bob = Phone::new(bob, "bob", &["answer", "--once"], server)
-        .with(flags)
+fn heard(alice: &Host, bob: &Host, server: &str, via: &Via<'_>) -> (Value, [f64; 2]) {
+    let mut bob = via
+        .phone(bob, "bob", &["answer", "--once"], server)
         .playing(|file| write_speech(file, "bob"))
         .start();
     bob.event("registered");
-    let target = format!("sip:{}", address("bob"));
-    let mut alice = Phone::new(alice, "alice", &["call", &target], server)
-        .with(flags)
+    let target = format!("{}:{}", via.protocol(), address("bob"));
+    let mut alice = via
+        .phone(alice, "alice", &["call", &target], server)
         .with(&["--duration", TALK])
         .playing(|file| write_speech(file, "alice"))
         .start();
@@ -54,17 +93,36 @@ fn on_a_lan(core_ip: &str, transport: &str) -> Value {
     let lan = Lan::new();
     let core = Core::start(&lan.core, core_ip);
     core.add_users(&["alice", "bob"]);
-    let flags = ["--transport", transport];
-    let path = alice_calls_bob(&lan.alice, &lan.bob, core_ip, &flags);
+    let path =
+        alice_calls_bob(&lan.alice, &lan.bob, core_ip, &Via::Sip { transport: Some(transport) });
+    core.stop();
+    path
+}
+
+fn over_xmpp_on_a_lan(core_ip: &str, transport: &str) -> Value {
+    let lan = Lan::new();
+    let core = Core::start(&lan.core, core_ip);
+    core.add_users(&["alice", "bob"]);
+    let via = Via::Xmpp { transport, certificate: core.certificate() };
+    let path = alice_calls_bob(&lan.alice, &lan.bob, core_ip, &via);
     core.stop();
     path
 }
 
 fn through_nats(alices: Nat, bobs: Nat) -> Value {
+    through_nats_via(alices, bobs, |_| Via::SIP)
+}
+
+fn over_xmpp_through_nats(alices: Nat, bobs: Nat) -> Value {
+    let via = |core: &Core| Via::Xmpp { transport: "tcp", certificate: core.certificate() };
+    through_nats_via(alices, bobs, via)
+}
+
+fn through_nats_via(alices: Nat, bobs: Nat, via: impl Fn(&Core) -> Via<'static>) -> Value {
     let net = TwoNats::new(alices, bobs);
     let core = Core::start(&net.core, TwoNats::CORE);
     core.add_users(&["alice", "bob"]);
-    let path = alice_calls_bob(&net.alice, &net.bob, TwoNats::CORE, &[]);
+    let path = alice_calls_bob(&net.alice, &net.bob, TwoNats::CORE, &via(&core));
     core.stop();
     path
 }
@@ -113,6 +171,35 @@ fn relayed_where_udp_is_blocked() {
         let path = through_nats(Nat::UdpBlocked, Nat::PortRestricted);
         assert_eq!((&path["relayed"], &path["transport"]), (&true.into(), &"tcp".into()), "{path}");
     }
+}
+
+#[test]
+fn calls_over_xmpp_with_starttls() {
+    if available(&["ip"]) {
+        over_xmpp_on_a_lan(Lan::CORE, "tcp");
+    }
+}
+
+#[test]
+fn calls_over_xmpp_with_direct_tls_and_ipv6() {
+    if available(&["ip"]) {
+        over_xmpp_on_a_lan(Lan::CORE_V6, "tls");
+    }
+}
+
+/// The ways through NATs are the same over XMPP.
+#[test]
+fn calls_over_xmpp_through_nats() {
+    use Nat::{PortRestricted, Symmetric, UdpBlocked};
+    if !available(&["ip", "nft"]) {
+        return;
+    }
+    let direct = over_xmpp_through_nats(PortRestricted, PortRestricted);
+    assert_eq!(direct["relayed"], false, "{direct}");
+    let relayed = over_xmpp_through_nats(Symmetric, Symmetric);
+    assert_eq!(relayed["relayed"], true, "{relayed}");
+    let tcp = over_xmpp_through_nats(UdpBlocked, PortRestricted);
+    assert_eq!((&tcp["relayed"], &tcp["transport"]), (&true.into(), &"tcp".into()), "{tcp}");
 }
 
 /// Without a relay these two cannot meet: the call ends with exit code 15 and an explanation.
