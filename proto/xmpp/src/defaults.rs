@@ -36,7 +36,7 @@ pub const UNTIL_BOUND: Duration = Duration::from_secs(30);
 pub const ATTEMPTS: u32 = 3;
 /// Children of a stream a second, on average. A call that trickles its candidates has some ten.
 pub const STANZAS_PER_SECOND: u32 = 50;
-/// Bytes a second, on average.
+/// Bytes a second, on average: what fifty stanzas of a kilobyte take, which is a large one.
 pub const BYTES_PER_SECOND: u32 = 64 * 1024;
 /// Seconds of both rates that may come at once: a client that has just logged in has much to say.
 pub const BURST_SECS: u32 = 10;

@@ -15,8 +15,9 @@ pub const MAX_HOST_ADDRESSES: usize = 8;
 /// Addresses that are tried in one attempt; with `CONNECT` it bounds how long an attempt takes.
 pub const MAX_TARGETS: usize = 24;
 
-/// The first pause before another attempt, doubled with each that fails.
 //= RFC 6120 §3.3: the pause is drawn at random, so that not all come back at the same time.
+/// The first pause before another attempt, doubled with each that fails: a server that restarts is
+/// back about then.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// The longest pause: who comes back from a failure of an hour waits five minutes more at most.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);

@@ -43,16 +43,17 @@ pub const CONTACTS: usize = 1_000;
 /// them, so they may take no more than a part of it.
 pub const PENDING_IN: usize = 100;
 
-/// Bytes of such a request that are kept with what its sender added; a longer one is kept without.
 //= RFC 6121 §3.1.3: the whole stanza is kept, what was added to it included
+/// Bytes of such a request that are kept with what its sender added, a greeting as a rule; a longer
+/// one is kept without.
 pub const PENDING_IN_BYTES: usize = 2_048;
 
+//= RFC 6121 §2.3.3: a name longer than the server's limit is not-acceptable
 /// Bytes of the name of a contact or of a group. No limit stands in the RFC; names of people are
 /// shorter.
-//= RFC 6121 §2.3.3: a name longer than the server's limit is not-acceptable
 pub const NAME_BYTES: usize = 1_023;
 
-/// Groups of a contact.
+/// Groups of a contact. No limit stands in RFC 6121; people sort their contacts into a handful.
 pub const GROUPS: usize = 50;
 
 /// Bytes of a roster on the wire, about: it is sent whole, and has to fit into [`QUEUE_BYTES`].
@@ -72,6 +73,6 @@ pub const IDLE: Duration = Duration::from_secs(300);
 /// How long it may take to answer that.
 pub const IDLE_GRACE: Duration = Duration::from_secs(60);
 
-/// The length of a resource that the server chooses, in letters and digits.
 //= RFC 6120 §7.6: it is chosen so that it cannot be guessed, for it may be a way to the client
+/// The length of a resource that the server chooses, in letters and digits: some seventy bits.
 pub const RESOURCE_LEN: usize = 12;
