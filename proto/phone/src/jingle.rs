@@ -21,7 +21,7 @@ use crate::event::{By, CallId, EndReason, Event};
 use crate::phone::Phone;
 use crate::reason::JingleEnd;
 use crate::session::Session;
-use crate::signalling::jingle::{Leg, Stage, tell};
+use crate::signalling::jingle::{Leg, Stage, tell, usable};
 use crate::signalling::{Context, Signalling};
 
 /// What the owner does.
@@ -197,7 +197,7 @@ impl Phone {
     ) {
         let (fresh, entropy) = self.next_call();
         let mut map = map::Session::new(Creator::Responder, &entropy);
-        let (offer, _) = map.read(&initiate.contents, &initiate.groups);
+        let offer = usable(map.read(&initiate.contents, &initiate.groups));
         let answers = wanted.is_some();
         let (id, source) = wanted.unwrap_or_else(|| (fresh, Source::silence()));
         let config = self.call_config(account, source);

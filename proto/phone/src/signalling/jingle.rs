@@ -16,10 +16,10 @@
 //! answered goes on; it ends when it is hung up, when the other side says so, or when it falls silent
 //! ([`SILENCE_LIMIT`](crate::defaults::SILENCE_LIMIT)). One that was not answered ends at once.
 
-use call::Call;
 use call::description::{Creator, Description};
 use call::map::jingle as map;
 use call::media::Source;
+use call::{Call, Loss};
 use connect::Candidate;
 use machine::{Entropy, Instant, Now};
 use xmpp::client::{Client, RequestId};
@@ -368,7 +368,7 @@ impl Leg {
         groups: &[wire::Group],
     ) -> Description {
         self.deadline = None;
-        self.map.read(contents, groups).0
+        usable(self.map.read(contents, groups))
     }
 
     /// What came before the answer.
@@ -393,7 +393,11 @@ impl Leg {
             wire::Event::Modified(contents) => self.map.read_senders(contents),
             wire::Event::Removed(contents) => self.map.read_removed(contents),
             wire::Event::TransportOffered(contents) | wire::Event::TransportAccepted(contents) => {
-                self.map.read_transports(contents).map(|(theirs, _)| theirs)
+                let checked = self.map.theirs().is_some_and(has_ice);
+                let (theirs, losses) = self.map.read_transports(contents)?;
+                let broken = losses.iter().any(|loss| matches!(loss, Loss::Credentials(_)));
+                // Where checks were agreed on, media go to no address that answers none.
+                (!broken && (!checked || has_ice(&theirs))).then_some(theirs)
             }
             _ => None,
         }
@@ -473,4 +477,23 @@ pub(crate) fn tell(
         // While there is no stream, nobody can be told.
         let _ = client.send(now, message);
     }
+}
+
+/// What was read, with those contents refused whose ICE cannot be used: without its checks media
+/// would go to whatever address is named, a stranger to the call for one.
+pub(crate) fn usable((mut theirs, losses): (Description, Vec<Loss>)) -> Description {
+    for loss in losses {
+        if let Loss::Credentials(at) = loss
+            && let Some(content) = theirs.contents.get_mut(at)
+        {
+            content.refused = true;
+        }
+    }
+    theirs
+}
+
+/// Whether every content that is wanted has ICE.
+fn has_ice(description: &Description) -> bool {
+    let mut wanted = description.contents.iter().filter(|content| !content.refused);
+    wanted.all(|content| content.transport.ice.is_some())
 }
