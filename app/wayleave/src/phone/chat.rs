@@ -186,7 +186,8 @@ impl Chat<'_> {
         if bare(from) == bare(&self.target.to_string()) {
             self.ui.say(text);
         } else {
-            self.ui.say(format!("{from}: {text}"));
+            // Each line of theirs: no second one may look like the partner's.
+            text.split('\n').for_each(|line| self.ui.say(format!("{from}: {line}")));
         }
     }
 
@@ -206,7 +207,13 @@ impl Chat<'_> {
 /// A text as a terminal may show it: what strangers write moves no cursor.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            // What turns the direction of what follows, past the end of the text too.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
         .collect()
 }
 
