@@ -464,9 +464,14 @@ impl Session {
     /// Changes who sends the contents.
     ///
     /// # Errors
-    /// If the session is over or has no such contents, or such a change has no result yet.
+    /// If the session is over or has no such contents, if we are asked and have not accepted, or if
+    /// such a change has no result yet.
     pub fn modify(&mut self, contents: &[Content]) -> Result<Jingle, Error> {
         self.check_open(Action::ContentModify)?;
+        // Until it accepts, the responder has said nothing: its accept says who sends.
+        if self.role == Creator::Responder && self.state == State::Pending {
+            return Err(Error::OutOfOrder(Action::ContentModify));
+        }
         if self.modifying.is_some() {
             return Err(Error::Pending(Action::ContentModify));
         }

@@ -367,6 +367,15 @@ fn an_accept_that_crosses_the_end_ends() {
 }
 
 #[test]
+fn who_has_not_accepted_modifies_nothing() {
+    let mut pair = Pair::new(&["voice"]);
+    let early = pair.ends[BOB].modify(&sending(Senders::Initiator));
+    assert_eq!(early, Err(Error::OutOfOrder(Action::ContentModify)));
+    pair.act(BOB, |bob| bob.accept(vec![content("voice")], Vec::new()));
+    assert!(pair.ends[BOB].modify(&sending(Senders::Initiator)).is_ok());
+}
+
+#[test]
 fn refused_steps_have_not_happened() {
     let unavailable = StanzaError::from(stanza::Condition::ServiceUnavailable);
     let (mut session, _) = initiated(&["voice"]);
