@@ -1,7 +1,7 @@
 //! The host's network interfaces.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use if_addrs::IfAddr;
 use machine::{Interface, InterfaceAddress, InterfaceKind};
@@ -11,7 +11,7 @@ use machine::{Interface, InterfaceAddress, InterfaceKind};
 /// # Errors
 /// What the operating system says.
 pub fn interfaces() -> std::io::Result<Vec<Interface>> {
-    let flags = Ipv6Flags::read();
+    let (flags, routers) = (Ipv6Flags::read(), Routers::read());
     let mut found: BTreeMap<u32, Interface> = BTreeMap::new();
     for address in if_addrs::get_if_addrs()? {
         let Some(index) = address.index else { continue };
@@ -25,6 +25,7 @@ pub fn interfaces() -> std::io::Result<Vec<Interface>> {
             name: address.name.clone(),
             kind: kind(&address),
             addresses: Vec::new(),
+            routers: routers.of(&address.name),
         });
         interface.addresses.push(InterfaceAddress {
             ip,
@@ -95,11 +96,58 @@ impl Ipv6Flags {
     }
 }
 
+/// The default routers, where the system shows its routes: by interface and preference.
+struct Routers(Vec<(String, u32, IpAddr)>);
+
+impl Routers {
+    fn read() -> Self {
+        // Elsewhere than on Linux there are no such files, and no router is known.
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&read("/proc/net/route"), &read("/proc/net/ipv6_route"))
+    }
+
+    fn parse(v4: &str, v6: &str) -> Self {
+        let v4 = v4.lines().filter_map(route_v4);
+        let mut routers: Vec<_> = v4.chain(v6.lines().filter_map(route_v6)).collect();
+        routers.sort_by_key(|(_, metric, _)| *metric);
+        Self(routers)
+    }
+
+    fn of(&self, interface: &str) -> Vec<IpAddr> {
+        let of = self.0.iter().filter(|(name, ..)| name == interface);
+        of.map(|(_, _, router)| *router).collect()
+    }
+}
+
+/// Reads a line of `/proc/net/route`: interface, destination, gateway, flags, three counters of
+/// which the last is the metric, and the mask; addresses in the machine's byte order.
+fn route_v4(line: &str) -> Option<(String, u32, IpAddr)> {
+    let fields: Vec<_> = line.split_ascii_whitespace().collect();
+    let hex = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
+    let (destination, gateway, mask) = (hex(1)?, hex(2)?, hex(7)?);
+    let metric = fields.get(6)?.parse().ok()?;
+    let router = Ipv4Addr::from(gateway.to_ne_bytes());
+    let is_default = destination == 0 && mask == 0 && gateway != 0;
+    is_default.then(|| ((*fields[0]).to_owned(), metric, router.into()))
+}
+
+/// Reads a line of `/proc/net/ipv6_route`: destination and its length, source and its length, next
+/// hop, metric, two counters, flags and interface, all but the last in hexadecimal digits.
+fn route_v6(line: &str) -> Option<(String, u32, IpAddr)> {
+    let fields: Vec<_> = line.split_ascii_whitespace().collect();
+    let hex = |at: usize| u128::from_str_radix(fields.get(at)?, 16).ok();
+    let (destination, length, next) = (hex(0)?, hex(1)?, hex(4)?);
+    let metric = u32::try_from(hex(5)?).ok()?;
+    let is_default = destination == 0 && length == 0 && next != 0;
+    let name = (*fields.get(9)?).to_owned();
+    is_default.then(|| (name, metric, Ipv6Addr::from(next).into()))
+}
+
 #[cfg(test)]
 mod tests {
     use machine::InterfaceKind;
 
-    use super::{DEPRECATED, Ipv6Flags, TEMPORARY};
+    use super::{DEPRECATED, Ipv6Flags, Routers, TEMPORARY};
 
     #[test]
     fn reads_the_flags_of_linux() {
@@ -110,6 +158,32 @@ mod tests {
         );
         assert_eq!(flags.of("2001:db8::7".parse().unwrap()), TEMPORARY | DEPRECATED);
         assert_eq!(flags.of("::2".parse().unwrap()), 0);
+    }
+
+    #[test]
+    fn reads_the_default_routes_of_linux() {
+        let word = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
+        let v4 = format!(
+            "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n\
+             eth0 00000000 {} 0003 0 0 100 00000000 0 0 0\n\
+             wlan0 00000000 {} 0003 0 0 50 00000000 0 0 0\n\
+             eth0 {} 00000000 0001 0 0 100 {} 0 0 0\n",
+            word([192, 168, 1, 1]),
+            word([192, 168, 2, 1]),
+            word([192, 168, 1, 0]),
+            word([255, 255, 255, 0]),
+        );
+        let nil = "0".repeat(32);
+        let v6 = format!(
+            "{nil} 00 {nil} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00450003 eth0\n\
+             {nil} 00 {nil} 00 {nil} ffffffff 00000001 00000000 00200200 lo\n",
+        );
+        let routers = Routers::parse(&v4, &v6);
+        let expected: [std::net::IpAddr; 2] =
+            ["192.168.1.1".parse().unwrap(), "fe80::1".parse().unwrap()];
+        assert_eq!(routers.of("eth0"), expected);
+        assert_eq!(routers.of("wlan0"), ["192.168.2.1".parse::<std::net::IpAddr>().unwrap()]);
+        assert!(routers.of("lo").is_empty());
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn loopback() -> Result<Interface, Failure> {
     let (ip, prefix_len) = ("127.0.0.1".parse()?, 8);
     let address = InterfaceAddress { ip, prefix_len, temporary: false, deprecated: false };
     let (index, name, kind) = (1, "lo".to_owned(), InterfaceKind::Loopback);
-    Ok(Interface { index, name, kind, addresses: vec![address] })
+    Ok(Interface { index, name, kind, addresses: vec![address], routers: Vec::new() })
 }
 
 fn bind(local: Endpoint) -> std::io::Result<(UdpSocket, Endpoint)> {

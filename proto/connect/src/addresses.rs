@@ -151,7 +151,7 @@ mod tests {
                 deprecated: flags.contains("deprecated"),
             }
         });
-        Interface { index, name: format!("if{index}"), kind, addresses: addresses.collect() }
+        Interface { index, name: format!("if{index}"), kind, addresses: addresses.collect(), routers: Vec::new() }
     }
 
     fn chosen(interfaces: &[Interface], loopback: bool) -> Vec<String> {

@@ -503,6 +503,8 @@ pub struct Interface {
     pub kind: InterfaceKind,
     /// Its addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// The default routers reached through it, the preferred first, where the system tells.
+    pub routers: Vec<IpAddr>,
 }
 
 /// What an interface is, as far as path selection cares.

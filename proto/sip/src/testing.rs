@@ -116,6 +116,7 @@ impl<P: Part> Net<P> {
                 name: "eth0".to_owned(),
                 kind: InterfaceKind::Physical,
                 addresses: vec![address],
+                routers: Vec::new(),
             };
             let input = Input::Interfaces(vec![interface]);
             net.nodes[index].part.input(net.now, &input);

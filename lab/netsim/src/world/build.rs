@@ -232,6 +232,7 @@ impl<M: Inhabitant> World<M> {
             name: interface.name.clone(),
             kind: interface.kind,
             addresses: interface.addresses.clone(),
+            routers: Vec::new(),
         })
         .collect()
     }

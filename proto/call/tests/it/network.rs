@@ -226,6 +226,7 @@ impl Side {
             name: "eth0".to_owned(),
             kind: InterfaceKind::Physical,
             addresses: vec![address],
+            routers: Vec::new(),
         }
     }
 

@@ -131,6 +131,7 @@ fn sessions_that_open_before_the_interfaces_are_known_wait_for_them() {
         name: "eth0".to_owned(),
         kind: InterfaceKind::Physical,
         addresses: vec![address],
+        routers: Vec::new(),
     };
     connect.handle_input(now, Input::Interfaces(vec![interface]));
     let Some(Output::Bind { id, interface, local, .. }) = connect.poll_output(&mut buf) else {

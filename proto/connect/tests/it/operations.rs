@@ -449,6 +449,7 @@ fn interfaces(addresses: &[[u8; 4]]) -> Vec<Interface> {
         name: "eth0".to_owned(),
         kind: InterfaceKind::Physical,
         addresses: addresses.collect(),
+        routers: Vec::new(),
     }]
 }
 

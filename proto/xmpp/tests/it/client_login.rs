@@ -406,6 +406,7 @@ fn an_address_that_is_gone() {
             temporary: false,
             deprecated: false,
         }],
+        routers: Vec::new(),
     };
     let mut rig = Rig::new(config());
     rig.come_online("");

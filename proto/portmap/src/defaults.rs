@@ -1,0 +1,1 @@
+//! Limits and timeouts, each with its reason.

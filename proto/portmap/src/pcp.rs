@@ -1,0 +1,1 @@
+//! The Port Control Protocol (RFC 6887).
