@@ -34,6 +34,7 @@ pub mod memory;
 pub mod stats;
 
 mod admit;
+mod echo;
 mod listen;
 mod messaging;
 mod register;

@@ -13,6 +13,7 @@ use sip::validate::{self, Invalid};
 use sip::{Method, Request, SipUri, Status, Uri};
 
 use crate::admit::{Waiting, is_user_of};
+use crate::echo;
 use crate::event::Question;
 use crate::server::Server;
 
@@ -231,7 +232,8 @@ impl Server {
     fn for_itself(&mut self, now: Now, transaction: TransactionId, request: &Request) {
         if request.method == Method::Options {
             let response = request.response(Status::OK).with_header(name::ALLOW, ALLOW);
-            self.turn_away(now, transaction, request, response);
+            let response = echo::shown(request, self.finish(request, response));
+            self.stack.respond_once(now, transaction, &response);
         } else {
             self.not_allowed(now, transaction, request);
         }
