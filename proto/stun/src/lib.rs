@@ -33,10 +33,12 @@
 //! | [`integrity`] | [`Key`], MESSAGE-INTEGRITY with SHA-1 and SHA-256 (RFC 8489 §9, §14.5, §14.6) |
 //! | [`long_term`] | [`LongTerm`], the client's side of the long-term mechanism (RFC 8489 §9.2) |
 //! | [`transaction`] | [`Transaction`], retransmission of a request (RFC 8489 §6.2) |
+//! | [`behaviour`] | [`behaviour::Discovery`], which names a NAT (RFC 5780) |
 //! | [`binding`] | the stateless Binding server (RFC 8489 §12) |
 //! | [`defaults`] | limits and timeouts, each with its reason |
 
 pub mod attribute;
+pub mod behaviour;
 pub mod binding;
 pub mod builder;
 pub mod defaults;
