@@ -1,8 +1,8 @@
 //! The simulated internet: links, routers, NATs, capture and replay by seed.
 //!
 //! A [`World`] is a topology of hosts, routers, NATs and firewalls, joined by links. Every host
-//! runs a [`machine::Machine`], held to the laws of the shape by [`machine::Checked`]; the world is
-//! its driver, in virtual time. UDP, TCP, ICMP, fragmentation, DNS and a model of TLS are all
+//! runs a [`machine::Machine`], and a NAT may; all are held to the laws of the shape by
+//! [`machine::Checked`]. The world is their driver, in virtual time. UDP, TCP, ICMP, fragmentation, DNS and a model of TLS are all
 //! there; every packet that a capture shows has a valid header and checksum.
 //!
 //! ```text
@@ -31,8 +31,10 @@
 //! | `capture`, `digest` | pcapng, and the proof that two runs were the same |
 //! | `defaults` | limits and timeouts with their reasons |
 //!
-//! Not simulated: bandwidth and queues, path changes in the middle of a flight, multicast, ARP,
-//! options of IP and TCP but MSS.
+//! Datagrams to a group reach who listens at the other end of the link, no farther.
+//!
+//! Not simulated: bandwidth and queues, path changes in the middle of a flight, membership in
+//! groups, ARP, options of IP and TCP but MSS.
 
 mod capture;
 pub mod defaults;
@@ -57,7 +59,8 @@ pub use dns::Dns;
 pub use firewall::FirewallSpec;
 pub use link::{Direction, Link, LinkId, LinkStats};
 pub use nat::{
-    Access, BadAccess, BadSpec, Dependence, Mapping, NatSpec, NatStats, NatTable, Ports, Preset,
+    Access, BadAccess, BadSpec, Dependence, Forward, Mapping, NatSpec, NatStats, NatTable,
+    PortTaken, Ports, Preset,
 };
 pub use node::{NodeId, Port};
 pub use prefix::{BadPrefix, Prefix};

@@ -1,5 +1,7 @@
 //! Network address translation (RFC 4787, RFC 5382, RFC 5508) for IPv4.
 
+mod alg;
+mod forward;
 mod preset;
 mod spec;
 mod table;
@@ -9,6 +11,7 @@ use std::net::IpAddr;
 
 use machine::{Endpoint, Entropy, Instant, Transport};
 
+pub use forward::{Forward, PortTaken};
 pub use preset::{Access, BadAccess, Preset};
 pub use spec::{BadSpec, Dependence, NatSpec, Ports};
 
@@ -103,6 +106,21 @@ impl Nat {
         self.table.clear();
     }
 
+    /// Forwards a port.
+    pub(crate) fn forward(&mut self, now: Instant, forward: Forward) -> Result<(), PortTaken> {
+        self.table.forward(now, forward)
+    }
+
+    /// Forwards a port no longer.
+    pub(crate) fn unforward(&mut self, protocol: Transport, port: u16) -> Option<Forward> {
+        self.table.forwards.remove(protocol, port)
+    }
+
+    /// The ports that are forwarded.
+    pub(crate) fn forwards(&self, now: Instant) -> Vec<Forward> {
+        self.table.forwards.live(now).copied().collect()
+    }
+
     /// Translates a packet from inside to outside.
     pub(crate) fn outbound(&mut self, now: Instant, packet: Packet) -> Result<Packet, Refusal> {
         let result = self.translate_out(now, packet);
@@ -155,7 +173,11 @@ impl Nat {
         if let Body::Tcp(segment) = &packet.body {
             self.table.track_tcp(now, port, dst, segment.flags, true);
         }
-        packet.set_source(Endpoint::new(self.outside, port));
+        let outside = Endpoint::new(self.outside, port);
+        if self.table.spec.alg {
+            alg::outbound(&mut packet, src, outside);
+        }
+        packet.set_source(outside);
         //= RFC 4787 §12 REQ-14: what arrived in fragments leaves whole or in fragments of its own.
         self.ident = self.ident.wrapping_add(1);
         packet.ident = self.ident;
@@ -176,6 +198,9 @@ impl Nat {
         let inside = self.table.admit(now, packet.protocol(), dst.port(), src)?;
         if let Body::Tcp(segment) = &packet.body {
             self.table.track_tcp(now, dst.port(), src, segment.flags, false);
+        }
+        if self.table.spec.alg {
+            alg::inbound(&mut packet, dst, inside);
         }
         packet.set_destination(inside);
         Ok(packet)

@@ -48,6 +48,9 @@ impl From<NodeId> for Port<'_> {
     }
 }
 
+/// A NAT's interface towards the internet is its first one.
+pub(crate) const OUTSIDE_PORT: usize = 0;
+
 /// The name of a NAT's first interface.
 pub(crate) const OUTSIDE: &str = "outside";
 
@@ -56,7 +59,9 @@ pub(crate) const OUTSIDE: &str = "outside";
 pub(crate) struct Node<M: Machine> {
     pub(crate) name: String,
     pub(crate) interfaces: Vec<NodeInterface>,
-    pub(crate) kind: Kind<M>,
+    pub(crate) kind: Kind,
+    /// What runs here: on every host something, on what passes packets on perhaps a gateway.
+    pub(crate) resident: Option<Box<Host<M>>>,
     /// Routes that the owner gave.
     pub(crate) given_routes: Vec<(Prefix, usize)>,
     /// All routes: those given, and those found by looking at the links.
@@ -67,8 +72,8 @@ pub(crate) struct Node<M: Machine> {
 
 /// What a node is.
 #[derive(Debug)]
-pub(crate) enum Kind<M: Machine> {
-    Host(Box<Host<M>>),
+pub(crate) enum Kind {
+    Host,
     Router,
     Nat(Box<Nat>),
     Firewall(FirewallSpec),
@@ -101,14 +106,16 @@ impl NodeInterface {
     /// The address to send from towards `dst`.
     ///
     /// In the outline of RFC 6724: the same scope, not deprecated, temporary first, on the network
-    /// of the destination.
+    /// of the destination. Towards a group the scope is a wish.
     pub(crate) fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
+        let in_scope = |ip: IpAddr| is_link_local(ip) == is_link_local(dst);
         let usable = self.addresses.iter().filter(|address| {
-            address.ip.is_ipv4() == dst.is_ipv4() && is_link_local(address.ip) == is_link_local(dst)
+            address.ip.is_ipv4() == dst.is_ipv4() && (in_scope(address.ip) || dst.is_multicast())
         });
         let best = usable.min_by_key(|address| {
             let network = Prefix { ip: address.ip, len: address.prefix_len };
-            (address.deprecated, !address.temporary, !network.contains(dst))
+            let far = !network.contains(dst);
+            (!in_scope(address.ip), address.deprecated, !address.temporary, far)
         });
         best.map(|address| address.ip)
     }
@@ -121,16 +128,18 @@ impl NodeInterface {
 fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        // ff02::/16 is as far as fe80::/10 goes (RFC 4291 §2.7).
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.segments()[0] & 0xff0f == 0xff02,
     }
 }
 
 impl<M: Machine> Node<M> {
-    pub(crate) fn new(name: &str, kind: Kind<M>, interfaces: Vec<NodeInterface>) -> Self {
+    pub(crate) fn new(name: &str, kind: Kind, interfaces: Vec<NodeInterface>) -> Self {
         Self {
             name: name.to_owned(),
             interfaces,
             kind,
+            resident: None,
             given_routes: Vec::new(),
             routes: Routes::default(),
             reassembly: Reassembly::default(),
@@ -140,7 +149,7 @@ impl<M: Machine> Node<M> {
 
     /// Whether the node passes packets on.
     pub(crate) const fn forwards(&self) -> bool {
-        !matches!(self.kind, Kind::Host(_))
+        !matches!(self.kind, Kind::Host)
     }
 
     pub(crate) fn owns(&self, ip: IpAddr) -> bool {
@@ -157,6 +166,13 @@ impl<M: Machine> Node<M> {
     /// A source that was asked for decides the interface. Otherwise a given route does, then the
     /// network of the destination, then the first interface, tunnels last.
     pub(crate) fn way_out(&self, dst: IpAddr, source: Option<IpAddr>) -> Option<(usize, IpAddr)> {
+        if self.forwards() {
+            // All interfaces inside have the same addresses: the route decides.
+            let at = self.routes.find(dst)?;
+            let source = source.or_else(|| self.interfaces[at].source_for(dst))?;
+            return (source.is_ipv4() == dst.is_ipv4() && self.owns(source))
+                .then_some((at, source));
+        }
         if let Some(source) = source {
             let owner = |i: &NodeInterface| i.up && i.addresses.iter().any(|a| a.ip == source);
             let at = self.interfaces.iter().position(owner)?;
@@ -177,12 +193,58 @@ impl<M: Machine> Node<M> {
     }
 }
 
+impl<M: Machine> Node<M> {
+    /// Whether an interface leads out of the network that a NAT serves.
+    pub(crate) const fn is_outside(&self, interface: usize) -> bool {
+        matches!(self.kind, Kind::Nat(_)) && interface == OUTSIDE_PORT
+    }
+
+    /// Whether a NAT shows this address for all behind it, so that it serves nothing itself there.
+    pub(crate) fn is_translated(&self, ip: IpAddr) -> bool {
+        matches!(&self.kind, Kind::Nat(nat) if nat.outside == ip)
+    }
+
+    /// The interfaces that a datagram to a group leaves by, and its source addresses: of a host one,
+    /// of what passes packets on every one inside.
+    pub(crate) fn ways_to_group(
+        &self,
+        group: IpAddr,
+        source: Option<IpAddr>,
+        index: Option<u32>,
+    ) -> Vec<(usize, IpAddr)> {
+        let way = |(at, interface): (usize, &NodeInterface)| {
+            let excluded = index.is_some_and(|index| index as usize != at + 1);
+            if excluded || !interface.up || interface.link.is_none() || self.is_outside(at) {
+                return None;
+            }
+            let has = |source: IpAddr| interface.addresses.iter().any(|a| a.ip == source);
+            let source = match source {
+                Some(source) => Some(source).filter(|s| has(*s) && s.is_ipv4() == group.is_ipv4()),
+                None => interface.source_for(group),
+            };
+            source.map(|source| (at, source))
+        };
+        let mut ways: Vec<_> = self.interfaces.iter().enumerate().filter_map(way).collect();
+        if !self.forwards() {
+            ways.sort_by_key(|&(at, _)| self.interfaces[at].kind == InterfaceKind::Tunnel);
+            ways.truncate(1);
+        }
+        ways
+    }
+}
+
 /// A host: a machine and its sockets.
 #[derive(Debug)]
 pub(crate) struct Host<M: Machine> {
     pub(crate) machine: Checked<M>,
     pub(crate) started: bool,
     pub(crate) sockets: Sockets,
+}
+
+impl<M: Machine> Host<M> {
+    pub(crate) const fn new(machine: Checked<M>, entropy: Entropy) -> Self {
+        Self { machine, started: false, sockets: Sockets::new(entropy) }
+    }
 }
 
 /// What a host holds for its machine.

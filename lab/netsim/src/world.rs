@@ -1,6 +1,7 @@
 //! The world: its topology, its clock, and the machines that live in it.
 
 mod build;
+mod nats;
 mod packets;
 mod routing;
 mod sockets;
@@ -19,8 +20,7 @@ use crate::defaults::WALL_CLOCK_START;
 use crate::digest::Digest;
 use crate::dns::Dns;
 use crate::link::{Direction, Link, LinkId, LinkStats, Pipe};
-use crate::nat::NatTable;
-use crate::node::{Host, Kind, Node, NodeId};
+use crate::node::{Host, Node, NodeId};
 use crate::packet::{Packet, Segment};
 use crate::queue::Queue;
 
@@ -189,38 +189,15 @@ impl<M: Inhabitant> World<M> {
         &self.nodes[node.0 as usize].name
     }
 
-    /// A host's machine, to look at.
+    /// A host's or gateway's machine, to look at.
     ///
     /// # Panics
-    /// If the node is no host.
+    /// If the node runs none.
     #[must_use]
     pub fn machine(&self, host: NodeId) -> &M {
-        match &self.nodes[host.0 as usize].kind {
-            Kind::Host(host) => host.machine.get(),
-            _ => panic!("{} is no host", self.name(host)),
-        }
-    }
-
-    /// A NAT's mappings and counters.
-    ///
-    /// # Panics
-    /// If the node is no NAT.
-    #[must_use]
-    pub fn nat_table(&self, nat: NodeId) -> NatTable {
-        match &self.nodes[nat.0 as usize].kind {
-            Kind::Nat(nat) => nat.look(self.now.mono),
-            _ => panic!("{} is no NAT", self.name(nat)),
-        }
-    }
-
-    /// Makes a NAT forget its mappings, as switching it off and on does.
-    ///
-    /// # Panics
-    /// If the node is no NAT.
-    pub fn restart_nat(&mut self, nat: NodeId) {
-        match &mut self.nodes[nat.0 as usize].kind {
-            Kind::Nat(nat) => nat.forget(),
-            _ => panic!("{} is no NAT", self.name(nat)),
+        match &self.nodes[host.0 as usize].resident {
+            Some(host) => host.machine.get(),
+            None => panic!("{} runs no machine", self.name(host)),
         }
     }
 
@@ -269,7 +246,7 @@ impl<M: Inhabitant> World<M> {
     /// Starts the machines that have not been started: each gets its interfaces.
     pub fn start(&mut self) {
         for node in 0..self.nodes.len() {
-            if let Kind::Host(host) = &mut self.nodes[node].kind
+            if let Some(host) = &mut self.nodes[node].resident
                 && !std::mem::replace(&mut host.started, true)
             {
                 let interfaces = self.interfaces_of(node);
@@ -412,9 +389,9 @@ impl<M: Inhabitant> World<M> {
 
     fn host_mut(&mut self, node: u32) -> &mut Host<M> {
         let node = &mut self.nodes[node as usize];
-        match &mut node.kind {
-            Kind::Host(host) => host,
-            _ => panic!("{} is no host", node.name),
+        match &mut node.resident {
+            Some(host) => host,
+            None => panic!("{} runs no machine", node.name),
         }
     }
 

@@ -51,6 +51,9 @@ pub struct NatSpec {
     pub inbound_refresh: bool,
     /// How long an established TCP mapping lives without traffic.
     pub tcp_lifetime: Duration,
+    /// Whether it rewrites addresses within SIP messages over UDP, as an "application-level gateway"
+    /// does that means well.
+    pub alg: bool,
 }
 
 impl Default for NatSpec {
@@ -65,6 +68,7 @@ impl Default for NatSpec {
             lifetime: NAT_UDP_LIFETIME,
             inbound_refresh: false,
             tcp_lifetime: NAT_TCP_LIFETIME,
+            alg: false,
         }
     }
 }
@@ -88,6 +92,12 @@ impl NatSpec {
         Self { lifetime, ..self }
     }
 
+    /// The same with an application-level gateway for SIP, or without.
+    #[must_use]
+    pub fn alg(self, alg: bool) -> Self {
+        Self { alg, ..self }
+    }
+
     /// The same with hairpinning on or off.
     #[must_use]
     pub fn hairpin(self, hairpin: bool) -> Self {
@@ -103,7 +113,7 @@ pub enum BadSpec {
     NotAnAxis(String),
     /// An axis that there is not.
     #[error(
-        "there is no axis `{0}` (mapping, filtering, ports, hairpin, lifetime, refresh, tcp-lifetime)"
+        "there is no axis `{0}` (mapping, filtering, ports, hairpin, lifetime, refresh, tcp-lifetime, alg)"
     )]
     NoSuchAxis(String),
     /// A value that the axis does not take.
@@ -133,6 +143,7 @@ impl FromStr for NatSpec {
                 "hairpin" => spec.hairpin = switch("hairpin", value)?,
                 "lifetime" => spec.lifetime = duration("lifetime", value)?,
                 "refresh" => spec.inbound_refresh = refresh(value)?,
+                "alg" => spec.alg = switch("alg", value)?,
                 "tcp-lifetime" => spec.tcp_lifetime = duration("tcp-lifetime", value)?,
                 _ => return Err(BadSpec::NoSuchAxis(axis.to_owned())),
             }
@@ -229,6 +240,9 @@ impl fmt::Display for NatSpec {
         }
         if self.tcp_lifetime != NAT_TCP_LIFETIME {
             write!(f, ",tcp-lifetime={}", InWords(self.tcp_lifetime))?;
+        }
+        if self.alg {
+            f.write_str(",alg=on")?;
         }
         Ok(())
     }

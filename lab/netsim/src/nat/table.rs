@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use machine::{Endpoint, Entropy, Instant};
 
+use super::forward::{Forward, Forwards, PortTaken, number};
 use super::{Dependence, Mapping, NatSpec, Ports, Refusal, transport};
 use crate::defaults::{
     NAT_FILTER_LIMIT, NAT_FIRST_SEQUENTIAL_PORT, NAT_MAPPING_LIMIT, NAT_TCP_TRANSITORY_LIFETIME,
@@ -20,6 +21,7 @@ pub(super) struct Table {
     pub(super) spec: NatSpec,
     by_port: BTreeMap<(u8, u16), Entry>,
     by_inside: BTreeMap<Key, u16>,
+    pub(super) forwards: Forwards,
     entropy: Entropy,
     next_port: u16,
     sweep_at: usize,
@@ -52,11 +54,12 @@ struct Session {
 }
 
 impl Table {
-    pub(super) const fn new(spec: NatSpec, entropy: Entropy) -> Self {
+    pub(super) fn new(spec: NatSpec, entropy: Entropy) -> Self {
         Self {
             spec,
             by_port: BTreeMap::new(),
             by_inside: BTreeMap::new(),
+            forwards: Forwards::default(),
             entropy,
             next_port: NAT_FIRST_SEQUENTIAL_PORT,
             sweep_at: 1024,
@@ -66,6 +69,7 @@ impl Table {
     pub(super) fn clear(&mut self) {
         self.by_port.clear();
         self.by_inside.clear();
+        self.forwards.clear();
     }
 
     pub(super) fn mappings(&self, now: Instant, outside: IpAddr) -> Vec<Mapping> {
@@ -89,6 +93,9 @@ impl Table {
         inside: Endpoint,
         remote: Endpoint,
     ) -> Result<u16, Refusal> {
+        if let Some(port) = self.forwards.port(now, protocol, inside) {
+            return Ok(port);
+        }
         let key = self.key(protocol, inside, remote);
         let port = match self.live_port(now, &key) {
             Some(port) => port,
@@ -109,14 +116,31 @@ impl Table {
         inside: Endpoint,
         remote: Endpoint,
     ) -> Option<u16> {
+        if let Some(port) = self.forwards.port(now, protocol, inside) {
+            return Some(port);
+        }
         let key = self.key(protocol, inside, remote);
         self.live_port(now, &key)
     }
 
     /// The inside endpoint that has the outside port `port`.
     pub(super) fn inside(&self, now: Instant, protocol: u8, port: u16) -> Option<Endpoint> {
+        if let Some(inside) = self.forwards.inside(now, protocol, port) {
+            return Some(inside);
+        }
         let entry = self.by_port.get(&(protocol, port))?;
         (entry.expires > now).then_some(entry.key.inside)
+    }
+
+    /// Forwards a port, unless somebody else has it.
+    pub(super) fn forward(&mut self, now: Instant, forward: Forward) -> Result<(), PortTaken> {
+        match self.inside(now, number(forward.protocol), forward.outside_port) {
+            Some(other) if other != forward.inside => Err(PortTaken(other)),
+            _ => {
+                self.forwards.insert(forward);
+                Ok(())
+            }
+        }
     }
 
     /// Whether a packet from `remote` may come in through `port`, and to whom.
@@ -129,6 +153,9 @@ impl Table {
         port: u16,
         remote: Endpoint,
     ) -> Result<Endpoint, Refusal> {
+        if let Some(inside) = self.forwards.inside(now, protocol, port) {
+            return Ok(inside);
+        }
         let spec = &self.spec;
         let entry = self.by_port.get_mut(&(protocol, port)).filter(|e| e.expires > now);
         let entry = entry.ok_or(Refusal::NoMapping)?;
@@ -227,7 +254,7 @@ impl Table {
     }
 
     fn is_free(&self, now: Instant, protocol: u8, port: u16) -> bool {
-        self.by_port.get(&(protocol, port)).is_none_or(|entry| entry.expires <= now)
+        self.inside(now, protocol, port).is_none()
     }
 
     fn remove(&mut self, protocol: u8, port: u16) {

@@ -9,7 +9,7 @@ use crate::capture::TapId;
 use crate::firewall::FirewallSpec;
 use crate::link::{Link, LinkId, Pipe};
 use crate::nat::{Nat, NatSpec};
-use crate::node::{Host, Kind, LinkEnd, Node, NodeId, NodeInterface, OUTSIDE, Port, Sockets};
+use crate::node::{Host, Kind, LinkEnd, Node, NodeId, NodeInterface, OUTSIDE, Port};
 use crate::prefix::Prefix;
 use crate::tls::Certificate;
 
@@ -58,10 +58,11 @@ impl<M: Inhabitant> World<M> {
 
     fn add_host(&mut self, name: &str, machine: Checked<M>, addresses: &[&str]) -> NodeId {
         let entropy = self.entropy.fork(&format!("host.{name}"));
-        let host = Host { machine, started: false, sockets: Sockets::new(entropy) };
         let lo = parse(&["127.0.0.1/8", "::1"]);
         let lo = NodeInterface::new("lo", InterfaceKind::Loopback, lo);
-        let id = self.add_node(Node::new(name, Kind::Host(Box::new(host)), vec![lo]));
+        let mut node = Node::new(name, Kind::Host, vec![lo]);
+        node.resident = Some(Box::new(Host::new(machine, entropy)));
+        let id = self.add_node(node);
         if !addresses.is_empty() {
             self.interface(id, "eth0", InterfaceKind::Physical, addresses);
         }
@@ -103,6 +104,30 @@ impl<M: Inhabitant> World<M> {
             NodeInterface::new("inside", InterfaceKind::Physical, parse(inside)),
         ];
         self.add_node(Node::new(name, Kind::Nat(Box::new(nat)), interfaces))
+    }
+
+    /// Lets a NAT, router or firewall run a machine as well: it has the sockets of a host at the
+    /// addresses inside. What it sends to a group leaves by every interface inside.
+    ///
+    /// # Panics
+    /// If the node runs a machine already.
+    pub fn gateway(&mut self, node: NodeId, machine: M) {
+        self.add_resident(node, Checked::new(machine));
+    }
+
+    /// The same with a twin of the machine: both must behave the same to the byte.
+    ///
+    /// # Panics
+    /// If the node runs a machine already.
+    pub fn gateway_with_twin(&mut self, node: NodeId, machine: M, twin: M) {
+        self.add_resident(node, Checked::with_twin(machine, twin));
+    }
+
+    fn add_resident(&mut self, node: NodeId, machine: Checked<M>) {
+        let entropy = self.entropy.fork(&format!("gateway.{}", self.name(node)));
+        let node = &mut self.nodes[node.0 as usize];
+        assert!(node.resident.is_none(), "{} runs a machine already", node.name);
+        node.resident = Some(Box::new(Host::new(machine, entropy)));
     }
 
     fn add_node(&mut self, node: Node<M>) -> NodeId {
@@ -217,7 +242,7 @@ impl<M: Inhabitant> World<M> {
     fn changed(&mut self, node: NodeId) {
         self.routes_stale = true;
         let interfaces = self.interfaces_of(node.0 as usize);
-        if let Kind::Host(host) = &self.nodes[node.0 as usize].kind
+        if let Some(host) = &self.nodes[node.0 as usize].resident
             && host.started
         {
             self.tell_machine(node.0, Input::Interfaces(interfaces));
@@ -232,9 +257,20 @@ impl<M: Inhabitant> World<M> {
             name: interface.name.clone(),
             kind: interface.kind,
             addresses: interface.addresses.clone(),
-            routers: Vec::new(),
+            routers: self.routers_at(node, interface),
         })
         .collect()
+    }
+
+    /// The default routers of a host's interface: the addresses of what passes packets on at the
+    /// other end of its link.
+    fn routers_at(&self, node: usize, interface: &NodeInterface) -> Vec<IpAddr> {
+        let far = self.across(interface).filter(|(far, _)| self.nodes[*far].forwards());
+        let Some((far, at)) = far.filter(|_| !self.nodes[node].forwards()) else {
+            return Vec::new();
+        };
+        let addresses = self.nodes[far].interfaces[at].addresses.iter().map(|address| address.ip);
+        addresses.filter(|ip| interface.is_on_link(*ip)).collect()
     }
 
     /// The certificate that a host shows when it is the server of a TLS handshake.

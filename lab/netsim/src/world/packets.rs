@@ -4,11 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use machine::Icmp;
 
-use super::routing::OUTSIDE_PORT;
 use super::{Event, Inhabitant, World};
 use crate::capture::Heading;
 use crate::fragment;
-use crate::node::Kind;
+use crate::node::{Kind, OUTSIDE_PORT};
 use crate::packet::{Body, IcmpError, Packet};
 use crate::wire;
 
@@ -90,9 +89,15 @@ impl<M: Inhabitant> World<M> {
             self.capture.record(tap, self.now.unix, &self.wire, Heading::In, false);
         }
         let at = &mut self.nodes[node as usize];
+        let served = at.resident.is_some() && !at.is_outside(interface);
         match &at.kind {
-            Kind::Host(_) if at.owns(packet.dst) => self.take(node, interface, packet),
-            Kind::Host(_) => self.stats.undeliverable += 1,
+            // A group is those on the link who listen: nobody passes such packets on.
+            _ if packet.dst.is_multicast() && served => self.take(node, interface, packet),
+            _ if packet.dst.is_multicast() => self.stats.undeliverable += 1,
+            _ if served && at.owns(packet.dst) && !at.is_translated(packet.dst) => {
+                self.take(node, interface, packet);
+            }
+            Kind::Host => self.stats.undeliverable += 1,
             Kind::Router => self.forward(node, packet),
             Kind::Firewall(spec) if spec.blocks(&packet) => {
                 self.stats.blocked += 1;
@@ -164,11 +169,13 @@ impl<M: Inhabitant> World<M> {
 
     /// Tells a packet's sender what became of it.
     pub(super) fn send_error(&mut self, node: u32, about: &Packet, icmp: Icmp) {
-        let Some(quote) = about.quote(wire::quoted_transport(about)) else { return };
+        let quote = about.quote(wire::quoted_transport(about));
+        //= RFC 1122 §3.2.2: no error about what was sent to a group.
+        let Some(quote) = quote.filter(|_| !about.dst.is_multicast()) else { return };
         let v4 = about.src.is_ipv4();
         let at = &mut self.nodes[node as usize];
         let body = Body::Icmp(IcmpError { icmp, quote });
-        if let Kind::Host(_) = at.kind {
+        if at.resident.is_some() && (!at.forwards() || at.owns(about.dst)) {
             // What comes back shows the address that was asked.
             let packet = Packet::new(about.dst, about.src, body);
             self.originate(node, packet).unwrap_or_default();

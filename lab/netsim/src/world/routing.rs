@@ -8,11 +8,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use super::{Inhabitant, World};
-use crate::node::{Kind, NodeInterface};
+use crate::node::{Kind, NodeInterface, OUTSIDE_PORT};
 use crate::prefix::{Prefix, Routes};
-
-/// A NAT's interface towards the internet is its first one.
-pub(super) const OUTSIDE_PORT: usize = 0;
 
 impl<M: Inhabitant> World<M> {
     /// Finds the routes anew after a change of the topology.
@@ -63,7 +60,7 @@ impl<M: Inhabitant> World<M> {
     }
 
     /// The node and interface at the other end of an interface's link.
-    fn across(&self, interface: &NodeInterface) -> Option<(usize, usize)> {
+    pub(super) fn across(&self, interface: &NodeInterface) -> Option<(usize, usize)> {
         let end = interface.link.filter(|_| interface.up)?;
         let (node, at) = self.links[end.link].ends[usize::from(!end.second)];
         self.nodes[node as usize].interfaces[at].up.then_some((node as usize, at))

@@ -7,7 +7,7 @@ use machine::{BindKind, Endpoint, FailKind, Icmp, Id, Input, Output, RecordKind}
 use super::{Event, Happening, Inhabitant, World};
 use crate::defaults::LOOPBACK_LATENCY;
 use crate::fragment;
-use crate::node::{Kind, Node, UdpSocket};
+use crate::node::{Node, UdpSocket};
 use crate::packet::{Body, IcmpError, Packet, TCP, UDP};
 
 impl<M: Inhabitant> World<M> {
@@ -109,17 +109,30 @@ impl<M: Inhabitant> World<M> {
         remote: Endpoint,
         payload: &[u8],
     ) {
-        let Some(UdpSocket { local, .. }) = self.host_mut(node).sockets.udp.get(&socket).copied()
+        let Some(UdpSocket { local, interface }) =
+            self.host_mut(node).sockets.udp.get(&socket).copied()
         else {
             return;
         };
-        let bound = Some(local.ip()).filter(|ip| !ip.is_unspecified());
-        let sent = self.source(node, remote.ip(), bound.or(source)).and_then(|source| {
+        self.refresh_routes();
+        let bound = Some(local.ip()).filter(|ip| !ip.is_unspecified()).or(source);
+        let dont_fragment = dont_fragment || self.host_mut(node).sockets.dont_fragment;
+        let packet = |source| {
             let src = Endpoint::new(source, local.port());
-            let mut packet = Packet::udp(src, remote, payload.to_vec());
-            packet.dont_fragment = dont_fragment || self.host_mut(node).sockets.dont_fragment;
-            self.originate(node, packet)
-        });
+            Packet { dont_fragment, ..Packet::udp(src, remote, payload.to_vec()) }
+        };
+        let sent = if remote.ip().is_multicast() {
+            let ways = self.nodes[node as usize].ways_to_group(remote.ip(), bound, interface);
+            let none = ways.is_empty();
+            for (way, source) in ways {
+                let packet = Packet { hop_limit: 1, ..packet(source) };
+                self.send_out(node, way, packet);
+            }
+            if none { Err(Icmp::NetworkUnreachable) } else { Ok(()) }
+        } else {
+            self.source(node, remote.ip(), bound)
+                .and_then(|source| self.originate(node, packet(source)))
+        };
         if let Err(icmp) = sent {
             self.tell_machine(node, Input::Unreachable { socket, remote, icmp });
         }
@@ -152,7 +165,7 @@ impl<M: Inhabitant> World<M> {
         }
         let (interface, _) =
             at.way_out(packet.dst, Some(packet.src)).ok_or(Icmp::NetworkUnreachable)?;
-        let Kind::Host(host) = &at.kind else { return Ok(()) };
+        let Some(host) = &at.resident else { return Ok(()) };
         match host.sockets.path_mtu.get(&packet.dst) {
             Some(&mtu) if packet.len() > usize::from(mtu) => {
                 if packet.dont_fragment {
@@ -222,10 +235,7 @@ impl<M: Inhabitant> World<M> {
         let mtu = link.map_or(crate::defaults::MTU, |end| {
             self.links[end.link].pipes[usize::from(end.second)].settings.mtu
         });
-        let learnt = match &at.kind {
-            Kind::Host(host) => host.sockets.path_mtu.get(&dst).copied(),
-            _ => None,
-        };
+        let learnt = at.resident.as_ref().and_then(|h| h.sockets.path_mtu.get(&dst).copied());
         let headers = if dst.is_ipv4() { 40 } else { 60 };
         learnt.map_or(mtu, |learnt| learnt.min(mtu)).saturating_sub(headers).max(64)
     }

@@ -35,6 +35,7 @@ impl<M: Inhabitant> World<M> {
         local: Option<Endpoint>,
         remote: Endpoint,
     ) -> Result<Endpoint, FailKind> {
+        self.refresh_routes();
         let wanted = local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
         if wanted.is_some_and(|ip| !self.nodes[node as usize].owns(ip)) {
             return Err(FailKind::AddressNotAvailable);

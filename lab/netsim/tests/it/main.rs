@@ -4,6 +4,7 @@
 
 mod capture;
 mod faults;
+mod gateways;
 mod links;
 mod nats;
 mod paused;

@@ -32,11 +32,19 @@ pub(crate) struct Talker {
     outboxes: BTreeMap<Id, Outbox>,
     /// Answers every datagram with the same bytes.
     pub(crate) echoes: bool,
+    /// The default routers that it was told of.
+    pub(crate) routers: Vec<IpAddr>,
 }
 
 impl Talker {
     pub(crate) fn new() -> Self {
-        Self { ids: Ids::new(0), outputs: Outputs::new(), outboxes: BTreeMap::new(), echoes: false }
+        Self {
+            ids: Ids::new(0),
+            outputs: Outputs::new(),
+            outboxes: BTreeMap::new(),
+            echoes: false,
+            routers: Vec::new(),
+        }
     }
 
     pub(crate) fn echo() -> Self {
@@ -49,6 +57,13 @@ impl Talker {
 
     pub(crate) fn listen(&mut self, local: &str) -> Id {
         self.bind_kind(BindKind::TcpListener, local)
+    }
+
+    pub(crate) fn bind_on(&mut self, interface: u32, local: &str) -> Id {
+        let (id, kind) = (self.ids.next_id(), BindKind::Udp);
+        let (local, interface) = (local.parse().unwrap(), Some(interface));
+        self.outputs.push(Output::Bind { id, kind, local, interface });
+        id
     }
 
     fn bind_kind(&mut self, kind: BindKind, local: &str) -> Id {
@@ -132,7 +147,7 @@ impl Machine for Talker {
         let told = match input {
             Input::Datagram { socket, local, remote, bytes, .. } => {
                 if self.echoes {
-                    let source = Some(local.ip());
+                    let source = Some(local.ip()).filter(|ip| !ip.is_multicast());
                     let output = Output::Datagram {
                         socket,
                         source,
@@ -163,7 +178,10 @@ impl Machine for Talker {
             Input::Closed { conn, reason } => Told::Closed(conn, reason),
             Input::Unreachable { remote, icmp, .. } => Told::Unreachable(remote, icmp),
             Input::Resolved { records, .. } => Told::Resolved(records.map_or(0, |r| r.len())),
-            Input::Interfaces(list) => Told::Interfaces(list.len()),
+            Input::Interfaces(list) => {
+                self.routers = list.iter().flat_map(|i| i.routers.clone()).collect();
+                Told::Interfaces(list.len())
+            }
             Input::Answer { .. } => return,
         };
         self.outputs.event(told);
