@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use phone::{CallId, Candidate, Event, PairReport, Path, Stats};
+use phone::{CallId, Candidate, Event, PairReport, Path, RegistrationError, Stats};
 use serde_json::{Value, json};
 
 use crate::explain;
@@ -39,8 +39,10 @@ pub const fn call_of(event: &Event) -> Option<CallId> {
         Event::ListenFailed { .. }
         | Event::Registered { .. }
         | Event::RegistrationFailed { .. }
+        | Event::Refused { .. }
         | Event::Message { .. }
         | Event::MessageFailed { .. }
+        | Event::Pinged { .. }
         | Event::PresenceChanged { .. }
         | Event::SubscriptionAsked { .. }
         | Event::Stopped => None,
@@ -70,12 +72,16 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
             "error",
             json!({
                 "kind": "registration",
-                "message": format!("not registered: {reason}"),
+                "message": unregistered(reason),
                 "remedy": retry_in.map(|wait| format!("tried again in {} s", wait.as_secs())),
             }),
         ),
         Event::Incoming { from, display_name, .. } => {
             ("incoming", json!({ "from": from, "name": display_name }))
+        }
+        // A call that nobody was told of ends where it would have begun.
+        Event::Refused { from, reason, .. } => {
+            ("ended", json!({ "from": from, "reason": reason.to_string(), "by": "us" }))
         }
         Event::Ringing { .. } => ("ringing", json!({})),
         Event::Answered { codec, .. } => ("answered", json!({ "codec": codec })),
@@ -90,9 +96,15 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
         Event::Message { from, text, .. } => {
             ("message", json!({ "direction": "in", "from": from, "text": text }))
         }
-        Event::MessageFailed { message, reason, .. } => {
-            ("message_failed", json!({ "id": message.as_str(), "reason": reason }))
-        }
+        Event::MessageFailed { message, condition, reason, .. } => (
+            "message_failed",
+            json!({
+                "id": message.as_str(),
+                "condition": condition.name(),
+                "reason": reason,
+                "certain": true,
+            }),
+        ),
         Event::PresenceChanged { who, available, .. } => {
             ("presence", json!({ "who": who, "available": available }))
         }
@@ -101,6 +113,7 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
         | Event::FirstMedia { .. }
         | Event::Heard { .. }
         | Event::Played { .. }
+        | Event::Pinged { .. }
         | Event::Stopped => return None,
     })
 }
@@ -109,18 +122,21 @@ fn own_fields(event: &Event) -> Option<(&'static str, Value)> {
 pub fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::ListenFailed { local, kind } => format!("cannot use {local}: {kind:?}"),
-        Event::Registered { server, transport, reflexive, .. } => {
+        Event::Registered { server, transport, reflexive, expires, .. } => {
             let seen = reflexive.map(|seen| format!("; seen there as {seen}")).unwrap_or_default();
-            format!("registered at {server} over {}{seen}", transport_name(*transport))
+            // What holds as long as its stream is a login of XMPP.
+            let how = if expires.is_some() { "registered" } else { "logged in" };
+            format!("{how} at {server} over {}{seen}", transport_name(*transport))
         }
         Event::RegistrationFailed { reason, retry_in, .. } => match retry_in {
-            Some(wait) => format!("not registered: {reason}; trying again in {} s", wait.as_secs()),
-            None => format!("not registered: {reason}"),
+            Some(wait) => format!("{}; trying again in {} s", unregistered(reason), wait.as_secs()),
+            None => unregistered(reason),
         },
         Event::Incoming { from, display_name, .. } if display_name.is_empty() => {
             format!("{from} calls")
         }
         Event::Incoming { from, display_name, .. } => format!("{display_name} <{from}> calls"),
+        Event::Refused { from, reason, .. } => format!("{from} called and was refused: {reason}"),
         Event::Ringing { .. } => "it rings".to_owned(),
         Event::Answered { codec, .. } => format!("answered; sound in {codec}"),
         // RTCP's candidates say nothing new to people.
@@ -139,10 +155,19 @@ pub fn words(event: &Event) -> Option<String> {
         | Event::Played { .. }
         | Event::Message { .. }
         | Event::MessageFailed { .. }
+        | Event::Pinged { .. }
         | Event::PresenceChanged { .. }
         | Event::SubscriptionAsked { .. }
         | Event::Stopped => return None,
     })
+}
+
+/// That an account cannot be reached, and why: SIP registers, XMPP logs in.
+pub fn unregistered(reason: &RegistrationError) -> String {
+    match reason {
+        RegistrationError::Sip(_) => format!("not registered: {reason}"),
+        RegistrationError::Xmpp(_) => format!("not logged in: {reason}"),
+    }
 }
 
 fn candidate_fields(candidate: &Candidate) -> Value {

@@ -13,10 +13,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use sha2::{Digest as _, Sha256};
 
@@ -159,6 +160,8 @@ pub(crate) struct Verifier {
     /// None where no authority is trusted.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     pins: Vec<Pin>,
+    /// What a person trusts in whole: whoever shows one of them needs nobody to vouch for it.
+    trusted: Vec<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -186,8 +189,32 @@ impl Verifier {
         Ok(Self {
             authorities: if store.is_empty() { None } else { Some(authorities(store)?) },
             pins: pins.to_vec(),
+            trusted: match roots {
+                Roots::SystemAnd(_) => anchors.iter().cloned().map(CertificateDer::from).collect(),
+                Roots::System | Roots::Only(_) => Vec::new(),
+            },
             algorithms: provider().signature_verification_algorithms,
         })
+    }
+
+    /// Whether an authority vouches for what is shown, or it is itself what a person trusts.
+    ///
+    /// A certificate that vouches for itself is often made as an authority's (`openssl req -x509`), which
+    /// no server may show otherwise (RFC 5280 §4.2.1.9). Its dates were looked at before that; its names
+    /// are here.
+    fn by_authorities(
+        &self,
+        authorities: &WebPkiServerVerifier,
+        shown: &Shown<'_>,
+    ) -> Result<ServerCertVerified, String> {
+        let Err(error) = shown.ask(authorities) else { return Ok(ServerCertVerified::assertion()) };
+        if !is_as_authority(&error) || !self.trusted.contains(shown.certificate) {
+            return Err(why(&error));
+        }
+        ParsedCertificate::try_from(shown.certificate)
+            .and_then(|certificate| verify_server_name(&certificate, shown.name))
+            .map_err(|error| why(&error))?;
+        Ok(ServerCertVerified::assertion())
     }
 
     /// Whether a name that has `pins` shows what it has to.
@@ -221,9 +248,13 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn judge(&self, by: &WebPkiServerVerifier) -> Result<ServerCertVerified, String> {
+    fn ask(&self, by: &WebPkiServerVerifier) -> Result<ServerCertVerified, rustls::Error> {
         let Self { certificate, above, name, ocsp, now } = self;
-        by.verify_server_cert(certificate, above, name, ocsp, *now).map_err(|error| why(&error))
+        by.verify_server_cert(certificate, above, name, ocsp, *now)
+    }
+
+    fn judge(&self, by: &WebPkiServerVerifier) -> Result<ServerCertVerified, String> {
+        self.ask(by).map_err(|error| why(&error))
     }
 }
 
@@ -241,7 +272,7 @@ impl ServerCertVerifier for Verifier {
         let pins: Vec<&Pin> = self.pins.iter().filter(|pin| pin.host == host).collect();
         let verdict = match &self.authorities {
             _ if !pins.is_empty() => self.by_pins(&pins, &shown),
-            Some(authorities) => shown.judge(authorities),
+            Some(authorities) => self.by_authorities(authorities, &shown),
             None => Err(UNKNOWN_AUTHORITY.to_owned()),
         };
         verdict.map_err(|why| {
@@ -311,12 +342,19 @@ fn why(error: &rustls::Error) -> String {
         }
         E::BadEncoding => "it cannot be read".to_owned(),
         E::BadSignature => "its signature is wrong".to_owned(),
-        E::Other(OtherError(other)) => match other.to_string().as_str() {
-            "CaUsedAsEndEntity" => "it is made as an authority's, not as a server's".to_owned(),
-            text => text.to_owned(),
-        },
+        E::Other(_) if is_as_authority(error) => {
+            "it is made as an authority's, not as a server's".to_owned()
+        }
+        E::Other(OtherError(other)) => other.to_string(),
         other => other.to_string(),
     }
+}
+
+/// Whether a certificate is refused for being made as an authority's.
+fn is_as_authority(error: &rustls::Error) -> bool {
+    use CertificateError::Other;
+    matches!(error, rustls::Error::InvalidCertificate(Other(OtherError(other)))
+        if other.to_string() == "CaUsedAsEndEntity")
 }
 
 /// A name without the kind that the library writes around it: `DnsName("example.org")`.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use machine::{AddressClass, Endpoint, Entropy, Transport};
 use sip::transport::flow;
 use sip::{Host, SipUri, Uri, ua};
-use xmpp::client::{Client, Online};
+use xmpp::client::{Client, Online, RequestId};
 use xmpp::{FullJid, ns};
 
 use crate::config::{Account, Config, IceMode};
@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     /// Logged in, and not told yet.
     pub(crate) untold: Option<Online>,
+    /// The ping of the owner's that waits for its answer.
+    pub(crate) ping: Option<RequestId>,
 }
 
 /// The way to an account's core.

@@ -2,9 +2,9 @@
 //! messages and presence (RFC 6121). What is about calls goes on to `jingle`.
 
 use machine::{Machine, Now, Transport};
-use xmpp::client::{Client, Event as Told, Online, Subscription};
+use xmpp::client::{Client, Event as Told, Online, RequestError, Subscription};
 use xmpp::stanza::{Condition, Kind, MessageType};
-use xmpp::{Jid, ns};
+use xmpp::{BareJid, Element, Jid, ns};
 
 use crate::account::{Line, Login, Route};
 use crate::address::{Protocol, Target};
@@ -47,6 +47,26 @@ impl Phone {
         let sent = client.send_message(now, to, text).map_err(|_| MessageError::NotConnected);
         self.run(now);
         sent.map(MessageId)
+    }
+
+    /// Asks the core whether it is there. [`Event::Pinged`] follows; a core takes things in their order,
+    /// so that its answer says that it has all that was sent before. The last ping of an account is the
+    /// one that is told of.
+    //= XEP-0199 §4.2: from a client to its server
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn ping(&mut self, now: Now, account: usize) -> Result<(), MessageError> {
+        let line = self.lines.get_mut(account).ok_or(MessageError::NoAccount(account))?;
+        let Login::Xmpp(connection) = &mut line.login else {
+            return Err(MessageError::OtherProtocol(Protocol::Sip, Protocol::Xmpp));
+        };
+        let server = Jid::from(BareJid::from_parts(None, connection.client.account().domain()));
+        let ping = Element::bare("ping", ns::PING);
+        let asked = connection.client.request(now, server, ping, false);
+        let asked = asked.map(|request| connection.ping = Some(request));
+        self.run(now);
+        asked.map_err(|_| MessageError::NotConnected)
     }
 
     /// Asks to see somebody's presence.
@@ -126,7 +146,9 @@ impl Phone {
                 Some(id) => self.proposal_failed(now, account, id, &error),
                 None => {
                     let (message, reason) = (MessageId(id), error.to_string());
-                    self.events.push_back(Event::MessageFailed { account, message, reason });
+                    let condition = error.condition;
+                    let failed = Event::MessageFailed { account, message, condition, reason };
+                    self.events.push_back(failed);
                 }
             },
             Told::Presence { from, available, .. } => {
@@ -148,6 +170,13 @@ impl Phone {
                 }
             },
             Told::Response { request, result } => {
+                let connection = self.lines.get_mut(account).and_then(Line::connection);
+                let pinged = connection.and_then(|it| it.ping.take_if(|ping| *ping == request));
+                if pinged.is_some() {
+                    // A core that does not know what a ping is says so: it is there.
+                    let answered = matches!(result, Ok(_) | Err(RequestError::Refused(_)));
+                    return self.events.push_back(Event::Pinged { account, answered });
+                }
                 self.handle_result(now, account, request, result.map(drop));
             }
             Told::Stanza(stanza) => {

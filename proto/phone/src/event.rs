@@ -6,6 +6,7 @@ pub use call::media::Stats;
 pub use connect::{Candidate, CandidateKind, Explanation, Fate, PairReport, PairState, Path};
 use machine::{Endpoint, FailKind, Transport};
 pub use sip::ua::{By, Reason};
+pub use xmpp::stanza::Condition;
 
 pub use crate::reason::{EndKind, EndReason, JingleEnd, RegistrationError, RegistrationErrorKind};
 
@@ -77,6 +78,16 @@ pub enum Event {
         from: String,
         /// Who calls: the name they give themselves; may be empty.
         display_name: String,
+    },
+    /// Somebody called with a description that we cannot take part in, and was told so; no
+    /// [`Event::Incoming`] was.
+    Refused {
+        /// The place in the configuration of the account that was called.
+        account: usize,
+        /// Who called: the address, with its scheme.
+        from: String,
+        /// Why it was refused.
+        reason: EndReason,
     },
     /// The far side rings.
     Ringing {
@@ -175,8 +186,17 @@ pub enum Event {
         account: usize,
         /// The message.
         message: MessageId,
+        /// Why.
+        condition: Condition,
         /// Why, for people.
         reason: String,
+    },
+    /// What became of a [`Phone::ping`](crate::Phone::ping).
+    Pinged {
+        /// The account that asked.
+        account: usize,
+        /// Whether the core answered: then it has taken all that was sent before.
+        answered: bool,
     },
     /// Somebody whose presence we see came, went or changed.
     PresenceChanged {

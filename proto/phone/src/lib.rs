@@ -49,8 +49,8 @@ pub use config::{
 };
 pub use crypto::Secret;
 pub use event::{
-    By, CallId, Candidate, CandidateKind, EndKind, EndReason, Event, Explanation, Fate, JingleEnd,
-    MessageId, PairReport, PairState, Path, Reason, RegistrationError, RegistrationErrorKind,
-    Stats,
+    By, CallId, Candidate, CandidateKind, Condition, EndKind, EndReason, Event, Explanation, Fate,
+    JingleEnd, MessageId, PairReport, PairState, Path, Reason, RegistrationError,
+    RegistrationErrorKind, Stats,
 };
 pub use phone::{CallError, Phone};

@@ -119,7 +119,7 @@ impl Phone {
                     let mut resource = entropy.fork("phone.resource");
                     let client = account::client_config(jid, account, &config, &mut resource);
                     let client = Client::new(client, Ids::new(CLIENTS + n), &entropy);
-                    Login::Xmpp(Box::new(Connection { client, untold: None }))
+                    Login::Xmpp(Box::new(Connection { client, untold: None, ping: None }))
                 }
             };
             Line { login, route: None }

@@ -82,6 +82,19 @@ impl Phone {
         self.sessions.values_mut().find(|session| names(session, call))
     }
 
+    /// Refuses a call whose description we cannot take part in.
+    fn refuse_incoming(
+        &mut self,
+        now: Now,
+        sip: ua::CallId,
+        account: usize,
+        from: String,
+        reason: EndReason,
+    ) {
+        self.agent.reject(now, sip, Status::NOT_ACCEPTABLE_HERE);
+        self.events.push_back(Event::Refused { account, from, reason });
+    }
+
     fn handle_incoming(
         &mut self,
         now: Now,
@@ -101,10 +114,12 @@ impl Phone {
         let offer = match body.map(|body| dialogue.read(&body.bytes)) {
             None => None,
             Some(Ok((offer, _))) => Some(offer),
-            Some(Err(_)) => return self.agent.reject(now, sip, Status::NOT_ACCEPTABLE_HERE),
+            Some(Err(_)) => {
+                return self.refuse_incoming(now, sip, account, from, EndReason::Description);
+            }
         };
         match self.open(now, account, offer.clone(), &entropy) {
-            Err(_) => self.agent.reject(now, sip, Status::NOT_ACCEPTABLE_HERE),
+            Err(error) => self.refuse_incoming(now, sip, account, from, error.into()),
             Ok(call) => {
                 self.agent.ring(now, sip, None);
                 let dialogue = offer.is_some().then_some(dialogue);

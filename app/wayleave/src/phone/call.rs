@@ -6,9 +6,9 @@ use phone::{
     EndKind, EndReason, Event, Explanation, JingleEnd, Path, Reason, Source, Stats, Target,
 };
 
-use super::args;
 use super::line::{Line, Next};
 use super::record::Tape;
+use super::{absent, args};
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 use crate::{events, explain, signal};
@@ -189,12 +189,9 @@ pub fn outcome(reason: &EndReason, whom: &str) -> Result<(), Failure> {
             format!("{whom} does not answer"),
             Some("their phone is off, or nobody took the call: try again later"),
         ),
-        EndKind::NotFound => (
-            Exit::Unreachable,
-            "unreachable",
-            format!("the core knows no {whom}, or they are not there"),
-            Some("check the address"),
-        ),
+        EndKind::NotFound => {
+            (Exit::Unreachable, "unreachable", format!("the core knows no {whom}"), None)
+        }
         EndKind::Unreachable => {
             let message = format!("the core or {whom} cannot be reached: {reason}");
             (Exit::Unreachable, "unreachable", message, None)
@@ -215,6 +212,9 @@ pub fn outcome(reason: &EndReason, whom: &str) -> Result<(), Failure> {
             (Exit::Failed, "failed", failed, None)
         }
     };
+    let absence = absent::of_call(reason, whom);
+    let (message, remedy) =
+        absence.map_or((message, remedy), |absence| (absence.message, Some(absence.remedy)));
     let failure = Failure::new(exit, kind, message);
     Err(match remedy {
         Some(remedy) => failure.with_remedy(remedy),
@@ -233,11 +233,28 @@ const fn is_refusal(reason: &EndReason) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use phone::{EndReason, JingleEnd, Reason};
+    use phone::{Condition, EndReason, JingleEnd, Reason};
     use sip::Status;
 
     use super::outcome;
     use crate::failure::Exit;
+
+    #[test]
+    fn unknown_offline_and_elsewhere_are_told_apart() {
+        let refused = |condition| JingleEnd::Refused { condition, text: None }.into();
+        let status = Status::new(480).unwrap();
+        let offline = EndReason::Signalling(Reason::Refused { status, phrase: String::new() });
+        for (reason, words) in [
+            (refused(Condition::ItemNotFound), "knows no bob@a.test"),
+            (refused(Condition::ServiceUnavailable), "does not say which"),
+            (refused(Condition::RemoteServerNotFound), "does not reach the domain a.test"),
+            (offline, "is not there at the moment"),
+        ] {
+            let failure = outcome(&reason, "bob@a.test").unwrap_err();
+            assert!(failure.message.contains(words), "{failure}");
+            assert!(failure.remedy.is_some());
+        }
+    }
 
     #[test]
     fn ends_have_exit_codes() {

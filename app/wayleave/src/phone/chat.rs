@@ -1,16 +1,26 @@
 //! `wayleave chat`: plain messages with one person.
+//!
+//! | module | what |
+//! |---|---|
+//! | `receipts` | which messages the core is known to have |
+//! | `printed` | what others write, as a terminal may show it |
+
+mod printed;
+mod receipts;
 
 use std::io::BufRead as _;
 use std::time::Duration;
 
-use phone::{Config, Event, MessageId, Protocol, Source, Target};
+use phone::{Config, Event, MessageError, Protocol, Source, Target};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::account;
+use self::printed::{of_another, printable};
+use self::receipts::Receipts;
 use super::args::Setup;
 use super::line::{Line, Next};
+use super::{absent, account};
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 use crate::{events, signal};
@@ -45,6 +55,14 @@ const LINES: usize = 16;
 /// Between two messages: servers allow some tens a second, ours 50.
 const PACE: Duration = Duration::from_millis(25);
 
+/// How long a line waits for a core that is gone: longer than a core takes to start anew and a phone to
+/// notice, and as long as somebody looks at a line that goes nowhere.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How soon after a message the core is asked whether it has it: what is sent in between is covered by
+/// one question.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+
 /// Sends stdin line by line until its end, and prints what comes. At the end all that was sent has been
 /// taken by the core, or has come back.
 pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
@@ -70,7 +88,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     };
     signal::block_on(async {
         let mut line = Line::open(setup, ui).await?;
-        let mut chat = Chat { ui, target, sent: Vec::new(), failed: 0, result: Ok(()) };
+        let mut chat = Chat::new(ui, target);
         let held = chat.hold(&mut line).await;
         let closed = line.close().await;
         held.and(closed)?;
@@ -78,92 +96,207 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
     })
 }
 
+/// How far stdin has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There may be more.
+    Open,
+    /// There is no more, and the core has not said yet that it has all.
+    Ended,
+    /// The phone is being stopped.
+    Stopping,
+}
+
 /// The conversation.
 struct Chat<'a> {
     ui: &'a Ui,
     target: Target,
-    /// What was sent, by its name.
-    sent: Vec<MessageId>,
-    /// How many came back.
-    failed: usize,
+    stage: Stage,
+    online: bool,
+    /// A line that nobody could take yet; those after it wait in [`LINES`].
+    waiting: Option<String>,
+    receipts: Receipts,
     result: Result<(), Failure>,
 }
 
+impl<'a> Chat<'a> {
+    fn new(ui: &'a Ui, target: Target) -> Self {
+        Self {
+            ui,
+            target,
+            stage: Stage::Open,
+            online: true,
+            waiting: None,
+            receipts: Receipts::default(),
+            result: Ok(()),
+        }
+    }
+}
+
 impl Chat<'_> {
-    /// Writes and reads until stdin ends, and then until the phone has stopped: what comes back of
-    /// what was sent comes before that, since a stream keeps its order.
+    /// Writes and reads until stdin ends and the core has all, and then until the phone has stopped.
     async fn hold(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
         let mut lines = read_stdin()?;
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut open, mut online) = (true, true);
         loop {
+            let reads = self.stage == Stage::Open && self.waiting.is_none();
             tokio::select! {
                 next = line.next() => match next? {
                     Next::Event(Event::Stopped) => return Ok(()),
-                    // Lines wait while there is nobody to take them.
-                    Next::Event(Event::Registered { .. }) => online = true,
-                    Next::Event(event @ Event::RegistrationFailed { retry_in: Some(_), .. }) => {
-                        online = false;
-                        self.ui.warn(events::words(&event).unwrap_or_default());
-                    }
-                    Next::Event(event) => self.handle(event, line, &mut open).await?,
-                    Next::Signal => {
-                        open = false;
-                        self.result = Err(Failure::interrupted());
-                        line.stop().await?;
-                    }
-                    Next::Time => {}
+                    Next::Event(event) => self.handle(event, line).await?,
+                    Next::Signal => self.stop(line, Err(Failure::interrupted())).await?,
+                    Next::Time => self.handle_time(line).await?,
                 },
-                text = next_line(&mut lines, &mut pace), if open && online => match text {
+                text = next_line(&mut lines, &mut pace), if reads => match text {
+                    // An empty line says nothing.
+                    Some(text) if text.is_empty() => {}
                     Some(text) => self.send(line, text).await?,
-                    None => {
-                        open = false;
-                        line.stop().await?;
-                    }
+                    None => self.stage = Stage::Ended,
                 },
             }
+            self.advance(line).await?;
         }
     }
 
-    async fn send(&mut self, line: &Line<'_>, text: String) -> Result<(), Failure> {
-        // An empty line says nothing.
-        if text.is_empty() {
-            return Ok(());
+    /// Does what can be done by now.
+    async fn advance(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        if self.stage == Stage::Stopping || !self.online {
+            return self.end_if_settled(line).await;
         }
+        if let Some(text) = self.waiting.take() {
+            self.send(line, text).await?;
+        }
+        if self.stage == Stage::Ended && self.waiting.is_none() && self.receipts.is_due() {
+            self.ask(line).await?;
+        }
+        self.end_if_settled(line).await
+    }
+
+    /// Stops the phone when all is said and known.
+    async fn end_if_settled(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        let settled = self.waiting.is_none() && self.receipts.is_settled();
+        if self.stage == Stage::Ended && settled {
+            self.stop(line, Ok(())).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the core whether it has what was sent.
+    async fn ask(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        if self.receipts.is_due() {
+            if line.verb(|phone, now| phone.ping(now, 0)).await?.is_ok() {
+                line.clear_deadline();
+                self.receipts.ask();
+            } else {
+                // The stream is gone, which is about to be told; or too much is being asked.
+                line.set_deadline(ASK_AFTER);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_time(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        if self.online {
+            return self.ask(line).await;
+        }
+        let Some(text) = &self.waiting else { return Ok(()) };
+        let message = format!(
+            "not sent, and nothing after it: \u{201c}{}\u{201d}; the core was not there for {} s",
+            printed::one_line(text),
+            PATIENCE.as_secs()
+        );
+        let failure = Failure::new(Exit::Unreachable, "unreachable", message)
+            .with_remedy("check that the core runs");
+        self.stop(line, Err(failure)).await
+    }
+
+    async fn stop(
+        &mut self,
+        line: &mut Line<'_>,
+        result: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.stage != Stage::Stopping {
+            (self.stage, self.result) = (Stage::Stopping, result);
+            line.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a line, or keeps it until somebody takes it.
+    async fn send(&mut self, line: &mut Line<'_>, text: String) -> Result<(), Failure> {
         let (to, body) = (self.target.clone(), text.clone());
         let sent = line.verb(move |phone, now| phone.send_message(now, 0, &to, &body)).await?;
-        let sent = sent.map_err(|error| {
-            Failure::new(Exit::Unreachable, "unreachable", format!("not sent: {error}"))
-        })?;
+        let id = match sent {
+            Ok(id) => id,
+            Err(MessageError::NotConnected) => {
+                (self.waiting, self.online) = (Some(text), false);
+                line.set_deadline(PATIENCE);
+                return Ok(());
+            }
+            Err(error) => {
+                let message = format!("not sent: {error}");
+                return Err(Failure::new(Exit::Unreachable, "unreachable", message));
+            }
+        };
         let fields = json!({
             "direction": "out",
             "to": self.target.to_string(),
             "text": text,
-            "id": sent.as_str(),
+            "id": id.as_str(),
         });
         self.ui.event("message", fields);
-        self.sent.push(sent);
+        if self.receipts.is_settled() {
+            line.set_deadline(ASK_AFTER);
+        }
+        self.receipts.sent(id.as_str(), &text);
         Ok(())
     }
 
-    async fn handle(
-        &mut self,
-        event: Event,
-        line: &mut Line<'_>,
-        open: &mut bool,
-    ) -> Result<(), Failure> {
+    /// Says which messages the core may not have.
+    fn lose(&mut self) {
+        let why = "the connection went before the core said that it has it";
+        for (id, name) in self.receipts.lose() {
+            let fields = json!({ "id": id, "reason": why, "certain": false });
+            self.ui.event("message_failed", fields);
+            self.ui.warn(format!("{name} may be lost: {why}"));
+        }
+    }
+
+    async fn handle(&mut self, event: Event, line: &mut Line<'_>) -> Result<(), Failure> {
         match event {
             Event::Message { from, text, .. } if !self.ui.is_json() => self.show(&from, &text),
-            Event::MessageFailed { message, reason, .. } if self.sent.contains(&message) => {
-                self.failed += 1;
-                let target = &self.target;
-                self.ui.warn(format!("{target} did not get a message: {reason}"));
+            Event::MessageFailed { message, condition, reason, .. } => {
+                if let Some(name) = self.receipts.fail(message.as_str()) {
+                    let why = absent::why(condition, &self.target.to_string());
+                    let why = why.map_or(reason, |absence| absence.message);
+                    self.ui.warn(format!("{name} did not reach {}: {why}", self.target));
+                }
+            }
+            Event::Pinged { answered, .. } if self.receipts.is_asked() => {
+                if answered {
+                    self.receipts.answered();
+                    if self.receipts.is_due() {
+                        line.set_deadline(ASK_AFTER);
+                    }
+                } else {
+                    self.lose();
+                }
+            }
+            // Lines wait while there is nobody to take them.
+            Event::Registered { .. } => {
+                line.clear_deadline();
+                self.online = true;
+            }
+            Event::RegistrationFailed { retry_in: Some(_), .. } => {
+                self.online = false;
+                self.ui.warn(events::words(&event).unwrap_or_default());
+                self.lose();
             }
             Event::RegistrationFailed { reason, retry_in: None, .. } => {
-                *open = false;
-                self.result = Err(line.registration_failure(&reason));
-                line.stop().await?;
+                self.lose();
+                let failure = line.registration_failure(&reason);
+                self.stop(line, Err(failure)).await?;
             }
             // Who chats takes no calls.
             Event::Incoming { call, .. } => {
@@ -182,39 +315,30 @@ impl Chat<'_> {
                 other => other,
             })
         };
-        let text = printable(text);
         if bare(from) == bare(&self.target.to_string()) {
-            self.ui.say(text);
+            self.ui.say(printable(text));
         } else {
-            // Each line of theirs: no second one may look like the partner's.
-            text.split('\n').for_each(|line| self.ui.say(format!("{from}: {line}")));
+            self.ui.say(of_another(from, text));
         }
     }
 
     fn end(self) -> Result<(), Failure> {
         self.result?;
-        let Self { target, sent, failed, .. } = self;
-        if failed == 0 {
-            return Ok(());
+        let target = &self.target;
+        let failure = |message| Failure::new(Exit::Unreachable, "unreachable", message);
+        if let Some(which) = self.receipts.failures() {
+            let message = format!("messages that did not reach {target}, {which}");
+            return Err(failure(message).with_remedy(
+                "check the address; a core without an archive keeps nothing for who is offline",
+            ));
         }
-        let message = format!("{failed} of {} messages did not reach {target}", sent.len());
-        Err(Failure::new(Exit::Unreachable, "unreachable", message).with_remedy(
-            "check the address; a core without an archive keeps nothing for who is offline",
-        ))
+        if let Some(which) = self.receipts.losses() {
+            let message = format!("messages that the core may not have, {which}");
+            let remedy = "ask whether they came before you send them again";
+            return Err(failure(message).with_remedy(remedy));
+        }
+        Ok(())
     }
-}
-
-/// A text as a terminal may show it: what strangers write moves no cursor.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            // What turns the direction of what follows, past the end of the text too.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 /// The next line to send, in good time.
@@ -241,18 +365,4 @@ fn read_stdin() -> Result<mpsc::Receiver<String>, Failure> {
         .spawn(read)
         .map_err(|error| anyhow::Error::new(error).context("cannot read stdin"))?;
     Ok(lines)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn what_strangers_write_moves_no_cursor() {
-        assert_eq!(
-            printable("one\ttwo\nthree\u{1b}[2J\u{7}"),
-            "one\ttwo\nthree\u{fffd}[2J\u{fffd}"
-        );
-        assert_eq!(printable("zoë ☎"), "zoë ☎");
-    }
 }

@@ -262,7 +262,7 @@ impl<'a> Line<'a> {
 
 /// Why a phone cannot be used: it is not registered.
 fn registration_failure(reason: &RegistrationError) -> Failure {
-    let message = format!("not registered: {reason}");
+    let message = events::unregistered(reason);
     match reason.kind() {
         RegistrationErrorKind::Unauthorized => {
             Failure::new(Exit::Authentication, "authentication", message)

@@ -1,5 +1,6 @@
 //! `wayleave call`, `wayleave answer` and `wayleave chat`: the phone on real sockets.
 
+mod absent;
 pub mod account;
 pub mod answer;
 pub mod args;

@@ -27,6 +27,8 @@ use crate::failure::Failure;
 pub struct Pins {
     /// None where the environment names no home.
     path: Option<PathBuf>,
+    /// Whether it is a certificate's file, and no list of ours: nothing is to be written there.
+    is_certificate: bool,
     trust: Trust,
 }
 
@@ -46,7 +48,8 @@ impl Pins {
             })?,
         };
         let trust = read(&text).map_err(|bad| bad.in_file(path.as_deref()))?;
-        Ok(Self { path, trust })
+        let is_certificate = trust.pins.is_empty() && !trust.anchors.is_empty();
+        Ok(Self { path, is_certificate, trust })
     }
 
     /// Whom connections trust.
@@ -60,6 +63,13 @@ impl Pins {
         let pin = Pin::for_refusal(text)?;
         let pinned = self.trust.pins.iter().any(|known| known.host() == pin.host());
         let place = match &self.path {
+            // Whoever owns a certificate's file owns what else stands there.
+            Some(path) if self.is_certificate => {
+                format!(
+                    "a file of your own, and name that with --pins in place of {}",
+                    path.display()
+                )
+            }
             Some(path) => path.display().to_string(),
             None => "a file, and name that with --pins".to_owned(),
         };
@@ -226,6 +236,21 @@ mod tests {
         pins.trust = read(remedy.lines().last().unwrap()).unwrap();
         assert!(pins.remedy(&text).unwrap().contains("in place of"));
         assert_eq!(pins.remedy("timed out"), None);
+    }
+
+    #[test]
+    fn no_line_is_to_be_written_into_a_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cert.pem");
+        std::fs::write(&path, authority().0).unwrap();
+        let text = format!("the certificate shown for a.test (sha256:{DIGITS}) is refused: why");
+        let remedy = Pins::load(Some(&path)).unwrap().remedy(&text).unwrap();
+        assert!(remedy.contains("add this line in a file of your own"), "{remedy}");
+        assert!(remedy.contains(&format!("in place of {}", path.display())), "{remedy}");
+        // A list with an authority in it is a list.
+        std::fs::write(&path, format!("b.test sha256:{DIGITS}\n{}", authority().0)).unwrap();
+        let remedy = Pins::load(Some(&path)).unwrap().remedy(&text).unwrap();
+        assert!(remedy.contains(&format!("add this line in {}:", path.display())), "{remedy}");
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct Args {
     /// An address to listen on, with a port if it is not the standard one; may be repeated
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Listen>,
-    /// Take free ports instead of the standard ones; the ready event names them
+    /// Take free ports instead of the standard ones; the ready event names them, and the --turn with
+    /// which phones find the relay, which they look for on port 3478
     #[arg(long, value_name = "auto")]
     ports: Option<Ports>,
     /// Write every input of the core and what it answered to a file, to be replayed

@@ -47,8 +47,11 @@ fn make(domain: &str, certificate: &Path, key: &Path) -> Result<(), Failure> {
         Failure::configuration(format!("cannot make a certificate for {domain}: {error}"))
             .with_remedy("name one: [tls] certificate = \"FILE\", key = \"FILE\"")
     })?;
-    for (path, pem) in [(key, pair.serialize_pem()), (certificate, made.pem())] {
-        write(path, &pem).with_context(|| format!("cannot write {}", path.display()))?;
+    let (secret, open) = (0o600, 0o644);
+    // Clients are given the certificate; the key is nobody else's.
+    for (path, pem, mode) in [(key, pair.serialize_pem(), secret), (certificate, made.pem(), open)]
+    {
+        write(path, &pem, mode).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -70,13 +73,14 @@ fn params(domain: &str) -> Result<CertificateParams, rcgen::Error> {
     Ok(params)
 }
 
-/// Writes a file that its owner alone reads, all of it or none.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file that those of `mode` may read, all of it or none.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix's"))]
+fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     let mut file = options.open(&fresh)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
@@ -109,8 +113,16 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         keep(folder.path(), "example.org").unwrap();
-        let (_, key) = files(folder.path(), "example.org");
-        assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+        let (certificate, key) = files(folder.path(), "example.org");
+        let mode = |path: std::path::PathBuf| {
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode(key), 0o600);
+        // As any other file, as far as whoever starts the core lets others read.
+        let other = folder.path().join("other");
+        std::fs::write(&other, "").unwrap();
+        assert_eq!(mode(certificate), mode(other.clone()) & 0o644);
+        std::fs::remove_file(other).unwrap();
         let entries = std::fs::read_dir(folder.path()).unwrap();
         assert_eq!(entries.count(), 2, "nothing else is left behind");
     }

@@ -1,6 +1,6 @@
 //! What the core tells people and programs.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use machine::Transport;
@@ -13,6 +13,9 @@ use crate::config::Config;
 use crate::events::transport_name;
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
+
+/// Where phones look for a core's TURN server.
+const TURN_PORT: u16 = 3478;
 
 /// Tells what happens.
 pub struct Report {
@@ -188,7 +191,13 @@ impl Report {
         let tls = certificate.as_ref().map(Certificate::fields);
         ui.event(
             "ready",
-            json!({ "domain": domain, "addresses": listed, "http": http, "tls": tls }),
+            json!({
+                "domain": domain,
+                "addresses": listed,
+                "http": http,
+                "tls": tls,
+                "turn_flag": turn_flag(addresses, domain),
+            }),
         );
         ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));
         for service in [Service::Sip, Service::Turn, Service::Xmpp] {
@@ -196,6 +205,9 @@ impl Report {
                 let (name, transport) = (service_name(service), transport_name(address.transport));
                 ui.say(format!("  {name:<5}{transport}  {}", address.local));
             }
+        }
+        if let Some(flag) = turn_flag(addresses, domain) {
+            ui.say(format!("  phones look for TURN on port 3478; this one is found with {flag}"));
         }
         if let Some(at) = self.http {
             ui.say(format!("  HTTP tcp  {at} (/metrics, /healthz)"));
@@ -242,6 +254,26 @@ fn fields(address: &Address) -> Vec<Value> {
         (Service::Turn, _) => vec![entry("turn")],
         (Service::Xmpp, _) => vec![entry("xmpp")],
     }
+}
+
+/// The flag by which phones find a TURN server that is not where they look for one: on port 3478 of
+/// the core's host (RFC 8656 §18).
+fn turn_flag(addresses: &[Address], domain: &str) -> Option<String> {
+    let udp = |address: &&Address| {
+        address.service == Service::Turn && address.transport == Transport::Udp
+    };
+    let mut found = addresses.iter().filter(udp).map(|address| address.local).peekable();
+    let first = *found.peek()?;
+    if found.any(|local| local.port() == TURN_PORT) {
+        return None;
+    }
+    let (ip, port) = (first.ip(), first.port());
+    let host = match ip {
+        ip if ip.is_unspecified() => domain.to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    Some(format!("--turn turn:{host}:{port}"))
 }
 
 const fn service_name(service: Service) -> &'static str {

@@ -88,8 +88,13 @@ impl Authority {
 
 /// One that vouches for itself, as `openssl req -x509` makes it: an authority too.
 fn self_signed(name: &str) -> Peer {
+    self_signed_but(name, |_| {})
+}
+
+fn self_signed_but(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Peer {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    change(&mut params);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let der = params.self_signed(&key).unwrap().der().to_vec();
     Peer { chain: vec![der], key: key.serialize_der() }
@@ -245,4 +250,26 @@ fn why_is_told_in_words() {
     let own = self_signed(NAME);
     let refused = judge(&own, &Roots::Only(own.chain.clone())).unwrap_err();
     assert!(refused.contains("it is made as an authority's"), "{refused}");
+}
+
+#[test]
+fn a_certificate_that_is_trusted_in_whole_vouches_for_its_names() {
+    let trusting =
+        |peer: &Peer| Roots::SystemAnd(Trust { anchors: peer.chain.clone(), pins: Vec::new() });
+    let own = self_signed(NAME);
+    assert_eq!(judge(&own, &trusting(&own)), Ok(()));
+    // For its names, in its time, and for who has its key.
+    let other = self_signed("another.example.org");
+    let refused = judge(&other, &trusting(&other)).unwrap_err();
+    assert!(refused.contains("it is for another.example.org"), "{refused}");
+    let late = self_signed_but(NAME, expired);
+    let refused = judge(&late, &trusting(&late)).unwrap_err();
+    assert!(refused.contains("it expired"), "{refused}");
+    let thief = Peer { chain: own.chain.clone(), key: other.key };
+    let refused = judge(&thief, &trusting(&own)).unwrap_err();
+    assert!(refused.contains("BadSignature"), "{refused}");
+    // One that is not the same, or is pinned otherwise, is refused as before.
+    judge(&self_signed(NAME), &trusting(&own)).unwrap_err();
+    let pins = vec![Pin::new(NAME, b"another certificate").unwrap()];
+    judge(&own, &Roots::SystemAnd(Trust { anchors: own.chain.clone(), pins })).unwrap_err();
 }

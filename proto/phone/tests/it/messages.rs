@@ -51,6 +51,23 @@ fn what_does_not_arrive_comes_back() {
 }
 
 #[test]
+fn a_ping_says_that_the_core_has_what_was_sent() {
+    let mut lab = Lab::new(5);
+    let [alice, _] = lab.strangers();
+    let to = target("xmpp:nobody@example.org");
+    let pinged = |event: &Event| matches!(event, Event::Pinged { account: 0, answered: true });
+    lab.take(alice);
+    lab.on(alice, |phone, now| phone.send_message(now, 0, &to, "Hello?")).unwrap();
+    lab.on(alice, |phone, now| phone.ping(now, 0)).unwrap();
+    lab.run(SEC);
+    let events = lab.take(alice);
+    let failed = events.iter().position(|event| matches!(event, Event::MessageFailed { .. }));
+    assert!(failed < events.iter().position(pinged), "{events:?}");
+    assert!(failed.is_some());
+    assert_eq!(lab.on(alice, |phone, now| phone.ping(now, 1)), Err(MessageError::NoAccount(1)));
+}
+
+#[test]
 fn what_cannot_be_sent_says_so() {
     let mut lab = Lab::new(3);
     let alice = lab.phone(1, Lab::config_xmpp("alice"));
@@ -60,6 +77,10 @@ fn what_cannot_be_sent_says_so() {
     };
     assert_eq!(send(0, &to), Err(MessageError::NotConnected));
     assert_eq!(send(1, &to), Err(MessageError::NoAccount(1)));
+    assert_eq!(lab.on(alice, |phone, now| phone.ping(now, 0)), Err(MessageError::NotConnected));
+    let mut send = |account, to: &Target| {
+        lab.on(alice, |phone, now| phone.send_message(now, account, to, "Hello?"))
+    };
     let elsewhere = send(0, &target("sip:bob@example.org"));
     assert!(matches!(elsewhere, Err(MessageError::OtherProtocol(..))));
 }
