@@ -4,6 +4,7 @@
 
 mod bench;
 mod calls;
+mod chat;
 mod command_line;
 mod demo;
 mod demo_via;

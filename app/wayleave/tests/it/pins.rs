@@ -1,5 +1,9 @@
 //! Certificates that no authority vouches for: refused, pinned, and then accepted.
 
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
 use crate::program::{End, Process, Stage, run, stderr};
 use crate::relay::certificate;
 
@@ -66,6 +70,40 @@ fn the_certificate_itself_can_be_the_authority() {
     let pins = shown.path().join("cert.pem");
     let end = call(&stage, &["--pins", pins.to_str().unwrap(), "--ice", "relay-only"]);
     assert_eq!((end.code, &end.event("path")["transport"]), (Some(0), &"tls".into()), "{end:#?}");
+}
+
+/// A certificate as `openssl req -x509` makes it, for whom it is an authority's too; its files.
+fn authority(folder: &Path) -> [String; 2] {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let made = params.self_signed(&key).unwrap();
+    [("ca.pem", made.pem()), ("ca-key.pem", key.serialize_pem())].map(|(name, pem)| {
+        std::fs::write(folder.join(name), pem).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    })
+}
+
+#[test]
+fn one_that_is_made_as_an_authoritys_will_do_too() {
+    let shown = tempfile::tempdir().unwrap();
+    let [certificate, key] = authority(shown.path());
+    let settings = [format!("tls.certificate={certificate:?}"), format!("tls.key={key:?}")];
+    let stage = Stage::at("127.0.0.1", &["--set", &settings[0], "--set", &settings[1]]);
+    let stage = stage.by_xmpp("tcp");
+    std::fs::copy(&certificate, stage.file("pins")).unwrap();
+    let mut chat = stage.phone(&["chat", "bob@localhost"], "alice", &[]);
+    chat.fall_silent();
+    let accepted = chat.end();
+    assert_eq!(accepted.code, Some(0), "{accepted:#?}");
+    // Another's is refused, and nothing is to be written into its file.
+    let other = tempfile::tempdir().unwrap();
+    let [certificate, _] = authority(other.path());
+    std::fs::copy(&certificate, stage.file("pins")).unwrap();
+    let refused = stage.phone(&["chat", "bob@localhost"], "alice", &[]).end();
+    assert_eq!(refused.code, Some(16), "{refused:#?}");
+    let remedy = refused.event("error")["remedy"].as_str().unwrap();
+    assert!(remedy.contains("in a file of your own"), "{remedy}");
 }
 
 #[test]

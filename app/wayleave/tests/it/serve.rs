@@ -116,3 +116,13 @@ fn a_core_that_cannot_bind_says_which_address_and_what_to_do() {
     assert_eq!(foreign.status.code(), Some(1));
     assert!(stderr(&foreign).contains("203.0.113.1"));
 }
+
+#[test]
+fn the_relay_on_another_port_is_told_as_a_flag() {
+    let data = tempfile::tempdir().unwrap();
+    let core = Core::start(&[], data.path());
+    let flag = core.ready["turn_flag"].as_str().unwrap().to_owned();
+    assert_eq!(flag, format!("--turn turn:{}", core.address("turn", "udp")));
+    let end = core.stop("TERM");
+    assert!(end.said.contains(&flag), "{}", end.said);
+}

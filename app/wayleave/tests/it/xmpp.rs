@@ -75,10 +75,14 @@ fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
 #[test]
 fn whom_nobody_knows_cannot_be_called() {
     let stage = Stage::set().by_xmpp("tls");
-    for target in ["nobody@localhost", "bob@elsewhere.example"] {
+    for (target, why) in [
+        ("nobody@localhost", "the core does not say which"),
+        ("bob@elsewhere.example", "does not reach the domain elsewhere.example"),
+    ] {
         let end = stage.call(target, "alice", &[]).end();
         assert_eq!(end.code, Some(14), "{target}: {end:#?}");
         assert_eq!(error(&end).0, "unreachable");
+        assert!(end.event("error")["message"].as_str().unwrap().contains(why), "{end:#?}");
     }
 }
 
@@ -100,6 +104,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_until_it_is_pinned() {
         assert_eq!(refused.code, Some(16), "{refused:#?}");
         let (kind, remedy) = error(&refused);
         assert_eq!(kind, "certificate");
+        assert!(refused.said.contains("not logged in: the certificate"), "{}", refused.said);
         assert!(remedy.contains(pins.to_str().unwrap()), "{remedy}");
         let line = remedy.lines().last().unwrap().trim();
         let told = stage.core.ready["tls"]["sha256"].as_str().unwrap();

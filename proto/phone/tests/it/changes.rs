@@ -188,6 +188,12 @@ fn what_cannot_be_read_is_refused_and_the_call_goes_on() {
     assert!(lab.take_sip().iter().any(|text| text.starts_with("SIP/2.0 488 ")));
     caller.say(&mut lab, "ACK", 1, "");
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
+    // Bob learns who called, and why they were not put through.
+    let refused = |event: &Event| {
+        matches!(event, Event::Refused { account: 0, from, reason: EndReason::Description }
+            if from.starts_with("sip:"))
+    };
+    assert_eq!(lab.take(bob).iter().filter(|event| refused(event)).count(), 1);
 
     caller.say(&mut lab, "INVITE", 2, &description("sendrecv"));
     lab.answer(bob);
