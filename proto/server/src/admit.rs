@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Counts a response of our own and gives it its tag.
-    fn finish(&mut self, request: &Request, mut response: Response) -> Response {
+    pub(crate) fn finish(&mut self, request: &Request, mut response: Response) -> Response {
         if response.status.is_failure() {
             *self.stats.refusals.entry(response.status.code()).or_default() += 1;
         }
