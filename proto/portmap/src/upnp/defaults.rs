@@ -13,17 +13,27 @@ pub const HTTP_HEAD_BYTES: usize = 8 * 1024;
 /// not a gateway, or not a friendly one.
 pub const HTTP_BODY_BYTES: usize = 64 * 1024;
 
+/// The longest line of a chunk's size: eight digits and extensions that nobody sends.
+pub const HTTP_CHUNK_LINE_BYTES: usize = 256;
+
 /// The most fields of an HTTP head: routers send about ten.
 pub const HTTP_FIELDS: usize = 64;
 
-/// The longest name or value in XML: service types and addresses have below 200 bytes.
-pub const XML_TOKEN_BYTES: usize = 4096;
+/// The longest address of a description or a service: routers' have below 100 bytes.
+pub const URL_BYTES: usize = 1024;
+
+/// How much of a stranger's text an error shows: one line of it.
+pub const SHOWN_CHARS: usize = 100;
+
+/// The longest name or value in XML: service types and addresses have below 200 bytes. Every element
+/// keeps its namespace, so this times the elements bounds a document's size in memory.
+pub const XML_TOKEN_BYTES: usize = 1024;
 
 /// Elements in elements: the third device's service's address of a description lies eleven deep.
 pub const XML_DEPTH: usize = 24;
 
 /// The most elements of a document: a router's description has 100 to 400.
-pub const XML_ELEMENTS: usize = 4096;
+pub const XML_ELEMENTS: usize = 2048;
 
 /// The most attributes of an element: UPnP needs three, all of them namespaces.
 pub const XML_ATTRIBUTES: usize = 16;

@@ -1,12 +1,15 @@
 //! The actions of an Internet Gateway Device, typed: WANIPConnection:1 and :2, WANPPPConnection:1 and
 //! WANIPv6FirewallControl:1.
 
+pub mod code;
+#[cfg(test)]
+mod tests;
+mod wire;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use machine::Transport;
-
-use super::soap;
 
 /// Device and service types.
 pub mod kind {
@@ -30,53 +33,6 @@ pub mod kind {
     pub const WAN_PPP_1: &str = "urn:schemas-upnp-org:service:WANPPPConnection:1";
     /// Pinholes in an IPv6 firewall.
     pub const FIREWALL_1: &str = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1";
-}
-
-/// Error codes of these services (UDA 1.1 §3.2.5, WANIPConnection:2 §2.5, WANIPv6FirewallControl:1
-/// §2.5).
-pub mod code {
-    /// No such action.
-    pub const INVALID_ACTION: u16 = 401;
-    /// Arguments are missing or wrong.
-    pub const INVALID_ARGS: u16 = 402;
-    /// It could not be done.
-    pub const ACTION_FAILED: u16 = 501;
-    /// An optional action that this device has not.
-    pub const OPTIONAL_ACTION_NOT_IMPLEMENTED: u16 = 602;
-    /// Not for this asker.
-    pub const NOT_AUTHORIZED: u16 = 606;
-    /// No room for another pinhole.
-    pub const PINHOLE_SPACE_EXHAUSTED: u16 = 701;
-    /// The firewall is off: there is nothing to open.
-    pub const FIREWALL_DISABLED: u16 = 702;
-    /// No pinholes inwards.
-    pub const INBOUND_PINHOLE_NOT_ALLOWED: u16 = 703;
-    /// No such pinhole.
-    pub const NO_SUCH_ENTRY: u16 = 704;
-    /// The end of the list.
-    pub const ARRAY_INDEX_INVALID: u16 = 713;
-    /// No such mapping.
-    pub const NO_SUCH_ENTRY_IN_ARRAY: u16 = 714;
-    /// The sender must be a wildcard, or must not be.
-    pub const WILDCARD_NOT_PERMITTED_IN_SOURCE: u16 = 715;
-    /// The external port must not be a wildcard.
-    pub const WILDCARD_NOT_PERMITTED_IN_EXTERNAL_PORT: u16 = 716;
-    /// The port is taken.
-    pub const CONFLICT: u16 = 718;
-    /// The ports inside and outside must be the same.
-    pub const SAME_PORT_REQUIRED: u16 = 724;
-    /// Leases must be permanent.
-    pub const ONLY_PERMANENT_LEASES: u16 = 725;
-    /// The sender must be a wildcard.
-    pub const REMOTE_HOST_ONLY_WILDCARD: u16 = 726;
-    /// The external port must be a wildcard.
-    pub const EXTERNAL_PORT_ONLY_WILDCARD: u16 = 727;
-    /// No port is left.
-    pub const NO_PORT_MAPS_AVAILABLE: u16 = 728;
-    /// The port is taken by something else on the router.
-    pub const CONFLICT_WITH_OTHER_MECHANISMS: u16 = 729;
-    /// The internal port must not be a wildcard.
-    pub const WILDCARD_NOT_PERMITTED_IN_INTERNAL_PORT: u16 = 732;
 }
 
 /// A port mapping, as it is asked for and listed.
@@ -230,55 +186,4 @@ pub enum Error {
         /// What stood there.
         value: String,
     },
-}
-
-impl Action {
-    /// The action's name on the wire.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::ExternalIpAddress => "GetExternalIPAddress",
-            Self::StatusInfo => "GetStatusInfo",
-            Self::AddPortMapping(_) => "AddPortMapping",
-            Self::AddAnyPortMapping(_) => "AddAnyPortMapping",
-            Self::DeletePortMapping { .. } => "DeletePortMapping",
-            Self::GenericPortMappingEntry { .. } => "GetGenericPortMappingEntry",
-            Self::SpecificPortMappingEntry { .. } => "GetSpecificPortMappingEntry",
-            Self::FirewallStatus => "GetFirewallStatus",
-            Self::AddPinhole { .. } => "AddPinhole",
-            Self::UpdatePinhole { .. } => "UpdatePinhole",
-            Self::DeletePinhole { .. } => "DeletePinhole",
-        }
-    }
-
-    /// The call of this action at a service of the type `service`.
-    #[must_use]
-    pub fn call(&self, service: &str) -> soap::Call {
-        soap::Call { service: service.into(), action: self.name().into(), arguments: Vec::new() }
-    }
-
-    /// The action that is called.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub fn read(call: &soap::Call) -> Result<Self, Error> {
-        Err(Error::NoSuchAction(call.action.clone()))
-    }
-}
-
-impl Answer {
-    /// The answer to `call`.
-    #[must_use]
-    pub fn reply(&self, call: &soap::Call) -> soap::Reply {
-        soap::Reply::Answer(call.clone())
-    }
-
-    /// The answer to `action` in what came back.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub fn read(action: &Action, answer: &soap::Call) -> Result<Self, Error> {
-        let _ = action;
-        Err(Error::NoSuchAction(answer.action.clone()))
-    }
 }
