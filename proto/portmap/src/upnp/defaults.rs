@@ -79,12 +79,20 @@ pub const SEARCH_TIMES: [Duration; 3] =
 /// How long after its last sending a search takes answers: MX and a second for slow routers.
 pub const SEARCH_TIME: Duration = Duration::from_millis(3200);
 
-/// How long a TCP connection to a router on the same link may take.
-pub const CONNECT_TIME: Duration = Duration::from_secs(3);
-
 /// How long a router may take for one answer, connecting included. UDA 1.1 §3.2.3 allows an action 30
 /// seconds; a person who waits for a call does not, and routers answer in milliseconds.
-pub const EXCHANGE_TIME: Duration = Duration::from_secs(8);
+pub const EXCHANGE_TIME: Duration = Duration::from_secs(6);
+
+/// How long reading a description and the answers after it may take in all, so that a device that
+/// answers a byte at a time does not hold a search up.
+pub const SURVEY_TIME: Duration = Duration::from_secs(5);
+
+/// How long a call of several actions may take in all once its turn has come: mapping, with ports tried
+/// one after the other, or a long list.
+pub const CALL_TIME: Duration = Duration::from_secs(20);
+
+/// How much less of an uptime is not taken for a restart: routers round.
+pub const UPTIME_SLACK: Duration = Duration::from_secs(2);
 
 /// The longest lease that is asked for (WANIPConnection:2 §2.3.8: a week).
 pub const LEASE: Duration = Duration::from_secs(604_800);

@@ -65,12 +65,14 @@ pub struct Granted {
     pub mapping: Mapping,
     /// The name of the pinhole, if it is one.
     pub pinhole: Option<u16>,
+    /// The lease that a renewal asks for; zero where the gateway has permanent ones alone.
+    pub requested: Duration,
 }
 
 /// What the client tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A gateway was found, or has changed.
+    /// A gateway was found, or looked at again.
     Found(Gateway),
     /// A search has ended.
     Searched,
