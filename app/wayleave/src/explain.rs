@@ -179,6 +179,7 @@ fn relays(explanation: &Explanation) -> Vec<String> {
             Answer::NotFound => "not found".to_owned(),
             Answer::Credentials => "user name or password not accepted".to_owned(),
             Answer::Broken => "its answer made no sense".to_owned(),
+            Answer::NotMapped(why) => why.clone(),
             Answer::Lost => "its relayed address ended".to_owned(),
         };
         let over = transport_name(relay.transport);

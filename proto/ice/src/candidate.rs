@@ -60,6 +60,13 @@ pub enum Origin {
         /// Over what the server is reached.
         transport: Transport,
     },
+    /// A gateway (home router) opened it for us.
+    Gateway {
+        /// The gateway's address inside.
+        gateway: IpAddr,
+        /// What it was asked by: `PCP`, `NAT-PMP`, `UPnP`.
+        protocol: &'static str,
+    },
     /// A connectivity check revealed it.
     Check,
     /// The remote named it in its description.
@@ -130,6 +137,30 @@ impl LocalCandidate {
 }
 
 impl LocalCandidate {
+    /// A server-reflexive candidate that nobody saw: `gateway` was asked by `protocol`, and says that
+    /// it forwards what arrives at `endpoint` to `base`.
+    //= RFC 8445 §2.1: a mapping at a gateway is one more way to learn a server-reflexive candidate.
+    #[must_use]
+    pub const fn mapped(
+        component: u16,
+        endpoint: Endpoint,
+        base: Endpoint,
+        local_preference: u16,
+        (gateway, protocol): (IpAddr, &'static str),
+    ) -> Self {
+        Self {
+            kind: CandidateKind::ServerReflexive,
+            component,
+            transport: Transport::Udp,
+            endpoint,
+            base,
+            related: Some(base),
+            server: Some(gateway),
+            local_preference,
+            origin: Origin::Gateway { gateway, protocol },
+        }
+    }
+
     /// A relayed candidate: `server`, reached over `transport`, forwards what arrives at `endpoint`.
     /// It sees us as `mapped`.
     //= RFC 8445 §5.1.1.2: the base of a relayed candidate is the relayed address itself.
@@ -242,6 +273,9 @@ impl fmt::Display for Origin {
             Self::StunServer(server) => write!(f, "STUN server {server}"),
             Self::TurnServer { server, transport } => {
                 write!(f, "TURN server {server} over {}", transport_name(*transport))
+            }
+            Self::Gateway { gateway, protocol } => {
+                write!(f, "mapping at the gateway {gateway} by {protocol}")
             }
             Self::Check => f.write_str("seen in a check"),
             Self::Signalled => f.write_str("told by the other side"),

@@ -114,6 +114,8 @@ pub enum Answer {
     Credentials,
     /// The server's answer made no sense.
     Broken,
+    /// The gateway maps no port to the address; why, in words.
+    NotMapped(String),
     /// The relayed address was given, and ended: the server was restarted, or the connection to it.
     Lost,
 }

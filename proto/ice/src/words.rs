@@ -132,6 +132,7 @@ fn source(source: &Source) -> Option<String> {
         Answer::NotConnected(kind) => format!("no connection ({})", bind_words(kind)),
         Answer::NotFound => "its name leads nowhere".to_owned(),
         Answer::Credentials => "user name or password not accepted".to_owned(),
+        Answer::NotMapped(why) => format!("no port mapping ({why})"),
         Answer::Lost => "gave an address that ended too early".to_owned(),
         Answer::Broken => "its answer made no sense".to_owned(),
     };
