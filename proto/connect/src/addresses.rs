@@ -151,7 +151,13 @@ mod tests {
                 deprecated: flags.contains("deprecated"),
             }
         });
-        Interface { index, name: format!("if{index}"), kind, addresses: addresses.collect(), routers: Vec::new() }
+        Interface {
+            index,
+            name: format!("if{index}"),
+            kind,
+            addresses: addresses.collect(),
+            routers: Vec::new(),
+        }
     }
 
     fn chosen(interfaces: &[Interface], loopback: bool) -> Vec<String> {

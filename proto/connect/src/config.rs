@@ -22,6 +22,8 @@ pub struct Config {
     pub keepalive: Duration,
     /// Sessions at a time.
     pub max_sessions: usize,
+    /// How gateways are asked to let others in (PCP, NAT-PMP, UPnP); `None`: not at all.
+    pub port_mapping: Option<portmap::Config>,
 }
 
 impl Default for Config {
@@ -32,6 +34,7 @@ impl Default for Config {
             patience: ice::defaults::PATIENCE,
             keepalive: ice::defaults::KEEPALIVE,
             max_sessions: defaults::MAX_SESSIONS,
+            port_mapping: None,
         }
     }
 }

@@ -7,7 +7,10 @@ use ice::{Candidate, Explanation, Role};
 use machine::{Entropy, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers};
 use stun::Credentials;
 
-use crate::defaults::{MAX_CLOSING_SESSIONS, MAX_FALLBACKS, MAX_STUN_SERVERS, MAX_TURN_SERVERS};
+use crate::defaults::{
+    MAPPING_NAMES, MAX_CLOSING_SESSIONS, MAX_FALLBACKS, MAX_STUN_SERVERS, MAX_TURN_SERVERS,
+};
+use crate::mappings::{Mappings, Polled};
 use crate::pacer::Pacer;
 use crate::session::{Context, Session};
 use crate::{Config, Event, IceMode, LocalParameters, RemoteParameters, SessionSpec};
@@ -35,6 +38,8 @@ pub struct Connect {
     routes: BTreeMap<Id, SessionId>,
     next_session: u64,
     pacer: Pacer,
+    /// Ways in at gateways; `None` if they are not to be asked.
+    mappings: Option<Mappings>,
     timers: Timers<SessionId>,
     outputs: Outputs<Event, Infallible>,
     stats: Stats,
@@ -103,8 +108,11 @@ pub enum SendError {
 impl Connect {
     /// A machine without sessions. It names its sockets by `ids`.
     #[must_use]
-    pub fn new(config: Config, ids: Ids, entropy: Entropy) -> Self {
+    pub fn new(config: Config, mut ids: Ids, entropy: Entropy) -> Self {
         let pacer = Pacer::new(config.ta);
+        let mappings = config.port_mapping.clone().map(|portmap| {
+            Mappings::new(portmap, ids.block(MAPPING_NAMES), &entropy.fork("connect.mappings"))
+        });
         Self {
             config,
             ids,
@@ -114,6 +122,7 @@ impl Connect {
             routes: BTreeMap::new(),
             next_session: 0,
             pacer,
+            mappings,
             timers: Timers::new(),
             outputs: Outputs::new(),
             stats: Stats::default(),
@@ -242,6 +251,20 @@ impl Connect {
         }
     }
 
+    /// Gives back every mapping at a gateway, and asks for no other: the end is near.
+    pub fn shut(&mut self, now: Now) {
+        if let Some(mappings) = &mut self.mappings {
+            mappings.shut(now);
+        }
+        self.settle_mappings(now);
+    }
+
+    /// Whether a gateway still has to be told that a mapping is not needed.
+    #[must_use]
+    pub fn is_shutting(&self) -> bool {
+        self.mappings.as_ref().is_some_and(Mappings::is_shutting)
+    }
+
     /// How many sessions are open.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -268,8 +291,26 @@ impl Connect {
     ) -> Option<R> {
         self.live(id)?;
         let result = self.act(now, id, act)?;
+        self.settle_mappings(now);
         self.pace(now);
         Some(result)
+    }
+
+    /// Passes on what gateways are asked, and tells sessions what they say.
+    fn settle_mappings(&mut self, now: Now) {
+        let mut buf = Vec::new();
+        while let Some(polled) = self.mappings.as_mut().and_then(|mappings| mappings.poll(&mut buf))
+        {
+            match polled {
+                Polled::Output(output) => self.outputs.push_with(output, &buf),
+                Polled::News((session, socket, told)) => {
+                    self.act(now, session, |session, context| {
+                        session.gate_told(context, socket, told);
+                    });
+                }
+                Polled::Nothing => {}
+            }
+        }
     }
 
     fn act<R>(
@@ -285,6 +326,7 @@ impl Connect {
             id,
             ids: &mut self.ids,
             routes: &mut self.routes,
+            mappings: self.mappings.as_mut(),
             outputs: &mut self.outputs,
             stats: &mut self.stats,
             requests: &mut requests,
@@ -358,22 +400,34 @@ impl Machine for Connect {
     fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
         match input {
             Input::Interfaces(interfaces) => {
+                if let Some(mappings) = &mut self.mappings {
+                    mappings.handle_input(now, Input::Interfaces(interfaces.clone()));
+                }
                 self.interfaces = Some(interfaces);
                 let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
                 sessions.into_iter().for_each(|session| self.start(now, session));
             }
             other => {
-                if let Some(id) = name_of(&other) {
+                let Some(id) = other.id() else { return };
+                if let Some(mappings) = self.mappings.as_mut().filter(|mappings| mappings.owns(id))
+                {
+                    mappings.handle_input(now, other);
+                } else {
                     self.on_socket(now, id, |session, context| {
                         session.handle_input(context, id, other);
                     });
                 }
             }
         }
+        self.settle_mappings(now);
         self.pace(now);
     }
 
     fn handle_timeout(&mut self, now: Now) {
+        if let Some(mappings) = &mut self.mappings {
+            mappings.handle_timeout(now);
+        }
+        self.settle_mappings(now);
         while let Some(session) = self.timers.expire(now.mono) {
             self.act(now, session, Session::handle_timeout);
         }
@@ -385,23 +439,7 @@ impl Machine for Connect {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next().into_iter().chain(self.pacer.next()).min()
-    }
-}
-
-/// The socket, connection or look-up that an input is about.
-const fn name_of(input: &Input<'_, ()>) -> Option<Id> {
-    match input {
-        Input::Datagram { socket: id, .. }
-        | Input::Unreachable { socket: id, .. }
-        | Input::Bound { id, .. }
-        | Input::Failed { id, .. }
-        | Input::Connected { conn: id, .. }
-        | Input::Secured { conn: id, .. }
-        | Input::Data { conn: id, .. }
-        | Input::Writable { conn: id, .. }
-        | Input::Closed { conn: id, .. }
-        | Input::Resolved { id, .. } => Some(*id),
-        Input::Accepted { .. } | Input::Answer { .. } | Input::Interfaces(_) => None,
+        let mappings = self.mappings.as_ref().and_then(Mappings::poll_timeout);
+        self.timers.next().into_iter().chain(self.pacer.next()).chain(mappings).min()
     }
 }

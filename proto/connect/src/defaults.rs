@@ -11,6 +11,13 @@ pub const MAX_SESSIONS: usize = 256;
 /// [`CLOSE_LIMIT`] at most; of more than these the first waits no longer.
 pub const MAX_CLOSING_SESSIONS: usize = MAX_SESSIONS;
 
+/// How long a gateway is asked to hold a port open for a call, at a time: an hour at most is left behind
+/// by a program that dies, and a call of any length renews it at half of that.
+pub const MAPPING_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Names set aside for the sockets of the client that asks gateways: far more than it can use.
+pub const MAPPING_NAMES: u64 = 1 << 32;
+
 /// Addresses of the host that one component binds. Each costs a socket and its candidates.
 pub const MAX_ADDRESSES: usize = 16;
 

@@ -251,6 +251,11 @@ impl Gatherer {
         }
     }
 
+    /// Whether sources have been waited for long enough.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Whether relayed addresses have been waited for long enough.
     pub(crate) const fn is_relay_over(&self) -> bool {
         self.relay_over

@@ -17,6 +17,7 @@
 //! | `session` | one session: sockets, demultiplexing, paths with ICE and without |
 //! | `addresses` | which of the host's addresses are offered |
 //! | `gather` | asking STUN servers |
+//! | `mappings` | ports that gateways hold open |
 //! | `locate` | from a TURN server's name to addresses |
 //! | `relay` | one relayed address |
 //! | `pacer` | one pace for all transactions |
@@ -29,6 +30,7 @@ pub mod defaults;
 pub mod event;
 mod gather;
 mod locate;
+mod mappings;
 mod pacer;
 pub mod parameters;
 mod relay;
@@ -41,3 +43,4 @@ pub use ice::{
     Candidate, CandidateKind, Credentials, Explanation, Fate, Origin, PairReport, PairState, Role,
 };
 pub use parameters::{LocalParameters, LocalStream, RemoteIce, RemoteParameters, RemoteStream};
+pub use portmap::Config as PortMapping;

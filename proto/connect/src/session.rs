@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sockets.rs` | binding, and what comes of it |
 //! | `remote.rs` | what the other side told, with ICE and without |
+//! | `gates.rs` | ways in that gateways hold open |
 //! | `relays.rs` | relayed addresses: asked for, used, given back |
 //! | `data.rs` | telling STUN from data (RFC 7983), sending and receiving |
 //! | `report.rs` | what our side tells, and how it went |
@@ -20,15 +21,18 @@ use machine::{Endpoint, Entropy, FailKind, Icmp, Id, Ids, Input, Instant, Now, O
 use crate::addresses::LocalAddress;
 use crate::defaults::{CHECKS_BEFORE_PERMISSIONS, RELAY_ONLY_GATHER_LIMIT, TRICKLE_GATHER_LIMIT};
 use crate::gather::{Gatherer, Mapped, Packet};
+use crate::mappings::Mappings;
 use crate::relay::RelayId;
 use crate::{Config, Event, IceMode, SessionId, SessionSpec};
 
 mod data;
+mod gates;
 mod relays;
 mod remote;
 mod report;
 mod sockets;
 
+use gates::Gates;
 use relays::Relays;
 use remote::Plain;
 
@@ -39,6 +43,8 @@ pub(crate) struct Context<'a> {
     pub(crate) ids: &'a mut Ids,
     /// Whose each socket is.
     pub(crate) routes: &'a mut BTreeMap<Id, SessionId>,
+    /// Ways in at gateways, if they may be asked.
+    pub(crate) mappings: Option<&'a mut Mappings>,
     pub(crate) outputs: &'a mut Outputs<Event, Infallible>,
     pub(crate) stats: &'a mut crate::Stats,
     /// Whether a STUN request was sent out of turn.
@@ -80,6 +86,7 @@ pub(crate) struct Session {
     /// The socket that is bound to each address, the relay that has each relayed one.
     bases: BTreeMap<Endpoint, Base>,
     relays: Relays,
+    gates: Gates,
     /// The addresses that the other side named: stream, component, address.
     peers: BTreeSet<(usize, u16, IpAddr)>,
     /// `None` with ICE off.
@@ -128,6 +135,7 @@ impl Session {
             sockets: BTreeMap::new(),
             bases: BTreeMap::new(),
             relays: Relays::new(entropy.fork("relays")),
+            gates: Gates::new(),
             peers: BTreeSet::new(),
             agent,
             plain: None,
@@ -296,6 +304,7 @@ impl Session {
             }
         }
         self.close_unused(context);
+        self.close_gates(context);
     }
 
     /// Passes on what the agent has to send and to say; says whether there was anything.
@@ -332,7 +341,8 @@ impl Session {
             return;
         }
         let relays = !self.gatherer.is_relay_over() && self.relays_pending();
-        if self.is_binding() || !self.gatherer.is_done() || relays {
+        let gates = !self.gatherer.is_over() && self.is_at_the_gate();
+        if self.is_binding() || !self.gatherer.is_done() || relays || gates {
             return;
         }
         self.gathered = true;

@@ -131,6 +131,27 @@ pub enum Input<'a, A> {
 }
 
 impl<'a, A> Input<'a, A> {
+    /// The socket, connection, look-up or question that it is about; a new connection itself, not its
+    /// listener. `None`: it is about the host.
+    #[must_use]
+    pub const fn id(&self) -> Option<Id> {
+        match self {
+            Self::Datagram { socket: id, .. }
+            | Self::Unreachable { socket: id, .. }
+            | Self::Bound { id, .. }
+            | Self::Failed { id, .. }
+            | Self::Accepted { conn: id, .. }
+            | Self::Connected { conn: id, .. }
+            | Self::Secured { conn: id, .. }
+            | Self::Data { conn: id, .. }
+            | Self::Writable { conn: id, .. }
+            | Self::Closed { conn: id, .. }
+            | Self::Resolved { id, .. }
+            | Self::Answer { id, .. } => Some(*id),
+            Self::Interfaces(_) => None,
+        }
+    }
+
     /// The same input with another answer type, for machines made of several kinds; `None` if
     /// `answer` gives none.
     pub fn map_answer<A2>(self, answer: impl FnOnce(A) -> Option<A2>) -> Option<Input<'a, A2>> {

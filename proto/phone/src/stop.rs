@@ -64,7 +64,9 @@ impl Phone {
         if self.stage == Stage::HangingUp && self.sessions.is_empty() {
             self.unregister(now);
         }
-        if self.stage == Stage::Unregistering && self.unregistering.is_empty() {
+        let told = self.unregistering.is_empty() && !self.connect.is_shutting();
+        let late = self.timers.at(&Timer::Stop).is_none();
+        if self.stage == Stage::Unregistering && (told || late) {
             self.end_calls(now);
             self.stage = Stage::Stopped;
             self.timers.cancel(&Timer::HangUp);
@@ -76,6 +78,7 @@ impl Phone {
 
     fn unregister(&mut self, now: Now) {
         self.stage = Stage::Unregistering;
+        self.connect.shut(now);
         for (index, line) in self.lines.iter_mut().enumerate() {
             self.unregistering.insert(index);
             match &mut line.login {

@@ -22,15 +22,21 @@ pub enum Protocol {
 impl Protocol {
     /// All of them, the preferred first.
     pub const ALL: [Self; 3] = [Self::Pcp, Self::NatPmp, Self::Upnp];
+
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcp => "PCP",
+            Self::NatPmp => "NAT-PMP",
+            Self::Upnp => "UPnP",
+        }
+    }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pcp => "PCP",
-            Self::NatPmp => "NAT-PMP",
-            Self::Upnp => "UPnP",
-        })
+        f.pad(self.name())
     }
 }
 

@@ -53,10 +53,12 @@ mod tests {
         for filling in 0..1200 {
             let request = request("application/sdp, message/sipfrag", filling);
             let response = shown(&request, request.response(Status::OK));
-            assert!(response.body.is_empty() || {
-                let (asked, answered) = (request.to_bytes(), response.to_bytes());
-                answered.len() <= asked.len() && asked.starts_with(&response.body)
-            });
+            assert!(
+                response.body.is_empty() || {
+                    let (asked, answered) = (request.to_bytes(), response.to_bytes());
+                    answered.len() <= asked.len() && asked.starts_with(&response.body)
+                }
+            );
         }
         let request = request("message/sipfrag", 600);
         let response = shown(&request, request.response(Status::OK));

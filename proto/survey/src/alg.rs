@@ -55,7 +55,8 @@ impl Probe {
         let (ip, port) = (local.ip(), local.port());
         let (family, host) =
             if local.is_ipv4() { ("IP4", format!("{ip}")) } else { ("IP6", format!("[{ip}]")) };
-        let host_of_server = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
+        let host_of_server =
+            if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
         let body = format!(
             "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0\r\na=rtcp:{port} IN {family} {ip}\r\na=x-filling:{}\r\n",
@@ -125,11 +126,7 @@ impl Probe {
 
 /// A line without what the receiver adds to its top Via (RFC 3261 §18.2.1, RFC 3581 §4).
 fn comparable(line: &str) -> &str {
-    if line.starts_with("Via:") {
-        line.split(";branch=").next().unwrap_or(line)
-    } else {
-        line
-    }
+    if line.starts_with("Via:") { line.split(";branch=").next().unwrap_or(line) } else { line }
 }
 
 #[cfg(test)]
@@ -168,7 +165,10 @@ mod tests {
     #[test]
     fn an_address_that_was_rewritten() {
         let altered = judge(|text| {
-            let text = text.replace("Contact: <sip:survey@192.168.0.12:5062>", "Contact: <sip:survey@203.0.113.1:40000>");
+            let text = text.replace(
+                "Contact: <sip:survey@192.168.0.12:5062>",
+                "Contact: <sip:survey@203.0.113.1:40000>",
+            );
             text.replace("c=IN IP4 192.168.0.12", "c=IN IP4 203.0.113.1")
         });
         let change = |sent: &str, came: &str| Change {
@@ -176,7 +176,10 @@ mod tests {
             came: Some(came.to_owned()),
         };
         let expected = vec![
-            change("Contact: <sip:survey@192.168.0.12:5062>", "Contact: <sip:survey@203.0.113.1:40000>"),
+            change(
+                "Contact: <sip:survey@192.168.0.12:5062>",
+                "Contact: <sip:survey@203.0.113.1:40000>",
+            ),
             change("c=IN IP4 192.168.0.12", "c=IN IP4 203.0.113.1"),
         ];
         assert_eq!(altered, Ok(Alg::Altered(expected)));

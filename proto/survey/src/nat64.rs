@@ -10,8 +10,7 @@ use machine::{Record, RecordData};
 pub const NAME: &str = "ipv4only.arpa";
 
 /// Its two IPv4 addresses (RFC 7050 §8.2).
-const WELL_KNOWN: [Ipv4Addr; 2] =
-    [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
+const WELL_KNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
 
 /// The lengths that a prefix can have (RFC 6052 §2.2), the one in widest use first.
 const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
@@ -119,7 +118,10 @@ mod tests {
             ("2001:db8:122:344::", 96, "2001:db8:122:344::192.0.2.33"),
         ] {
             let prefix = Prefix { ip: prefix.parse().unwrap(), len };
-            assert_eq!(prefix.embed(v4).to_string(), expected.parse::<std::net::Ipv6Addr>().unwrap().to_string());
+            assert_eq!(
+                prefix.embed(v4).to_string(),
+                expected.parse::<std::net::Ipv6Addr>().unwrap().to_string()
+            );
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct Survey {
     /// What is still waited for.
     waiting: Waiting,
     discoveries: Vec<Discovery>,
+    /// The names of each discovery's sockets.
+    names: Vec<Ids>,
     lookups: Lookups,
     tcp: Vec<Id>,
     sip: Option<Sip>,
@@ -112,8 +114,11 @@ impl Survey {
     /// A survey that waits for the interfaces.
     #[must_use]
     pub fn new(config: Config, mut ids: Ids, entropy: Entropy) -> Self {
-        let gateways =
-            portmap::Client::new(config.portmap.clone(), ids.block(NAMES), &entropy.fork("gateways"));
+        let gateways = portmap::Client::new(
+            config.portmap.clone(),
+            ids.block(NAMES),
+            &entropy.fork("gateways"),
+        );
         Self {
             report: Report { server: config.server.clone(), ..Report::default() },
             config,
@@ -123,6 +128,7 @@ impl Survey {
             gateways,
             waiting: Waiting::default(),
             discoveries: Vec::new(),
+            names: Vec::new(),
             lookups: Lookups::default(),
             tcp: Vec::new(),
             sip: None,
@@ -214,7 +220,9 @@ impl Survey {
             ..behaviour::Config::new(server)
         };
         let entropy = self.entropy.fork(&format!("behaviour {ip}"));
-        self.discoveries.push(Discovery::new(now, config, self.ids.block(NAMES), entropy));
+        let mut names = self.ids.block(NAMES);
+        self.discoveries.push(Discovery::new(now, config, names.block(NAMES), entropy));
+        self.names.push(names);
         self.waiting.discoveries += 1;
     }
 
@@ -394,7 +402,9 @@ impl Machine for Survey {
         } else if let Some(id) = input.id() {
             if self.gateways.owns(id) {
                 self.gateways.handle_input(now, input);
-            } else if let Some(part) = self.discoveries.iter_mut().find(|part| part.owns(id)) {
+            } else if let Some(at) = self.names.iter().position(|names| names.contains(id))
+                && let Some(part) = self.discoveries.get_mut(at)
+            {
                 part.handle_input(now, input);
             } else {
                 self.own_input(now, id, input);

@@ -138,9 +138,9 @@ impl Report {
         if self.door().is_some() {
             return Some(Side { moves: Some(false), by_port: Some(false) });
         }
-        let moves = self.mapping().map(|mapping| {
-            !matches!(mapping, Mapping::None | Mapping::EndpointIndependent)
-        });
+        let moves = self
+            .mapping()
+            .map(|mapping| !matches!(mapping, Mapping::None | Mapping::EndpointIndependent));
         let by_port =
             self.filtering().map(|filtering| filtering == Filtering::AddressAndPortDependent);
         Some(Side { moves, by_port })
@@ -193,8 +193,10 @@ impl Report {
         }
         let needs_help = matches!(self.kind(), Some(Kind::Symmetric | Kind::PortRestricted));
         if needs_help && self.door().is_none() && self.layers() != Layers::Carrier {
-            say("switch on port mapping (UPnP, NAT-PMP or PCP) in the router: then everybody whose UDP \
-                 works reaches you directly");
+            say(
+                "switch on port mapping (UPnP, NAT-PMP or PCP) in the router: then everybody whose UDP \
+                 works reaches you directly",
+            );
         }
         if needs_help && self.ipv6() == Some(Ipv6::None) {
             say("IPv6 would spare the NAT: ask the provider for it");

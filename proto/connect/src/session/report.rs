@@ -64,7 +64,8 @@ impl Session {
             Answer::Address(address) if source.socket == id => Some(address),
             _ => None,
         });
-        told.or_else(|| self.relays.reflexive(id))
+        // A gateway's word before a server's: everybody gets in there.
+        self.gate_of(id).or(told).or_else(|| self.relays.reflexive(id))
     }
 
     /// The relayed address of a component, for peers of one family.
@@ -232,7 +233,8 @@ impl Session {
                 answer: source.answer.clone(),
             })
         });
-        let sources = unbound.chain(asked).chain(self.relay_sources()).collect();
+        let sources =
+            unbound.chain(asked).chain(self.gate_sources()).chain(self.relay_sources()).collect();
         Explanation { sources, ..explanation }
     }
 

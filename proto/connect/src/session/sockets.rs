@@ -42,7 +42,9 @@ impl Session {
         let direct = self.spec.ice != IceMode::RelayOnly;
         if direct {
             self.gatherer.add(id, local, &self.spec.stun_servers);
+            self.open_gate(context, id, local);
         }
+        let Some(socket) = self.sockets.get(&id) else { return };
         if let Some(agent) = self.agent.as_mut().filter(|_| direct) {
             let address = &socket.address;
             let found = ice::LocalCandidate::host(
