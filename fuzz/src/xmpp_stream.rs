@@ -294,7 +294,7 @@ impl World {
                 self.to_client.extend(bytes);
             }
             server::Action::StartTls => self.wants_tls.1 = true,
-            server::Action::AskCredentials { user } => self.asked = Some(user),
+            server::Action::AskCredentials { user, .. } => self.asked = Some(user),
             server::Action::Authenticated { user, .. } => {
                 assert!(self.right, "nobody is authenticated without the password");
                 assert!(self.server.is_secured() && user.as_str() == "alice@example.org");

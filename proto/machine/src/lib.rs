@@ -16,6 +16,7 @@
 //! | [`timers`] | [`Timers`], every deadline of a machine, the next one in O(1) |
 //! | [`entropy`] | [`Entropy`], seeded randomness that forks by label |
 //! | [`endpoint`], [`address`] | [`Endpoint`] in canonical form, address classes of RFC 6890 |
+//! | [`bucket`] | [`Bucket`]: so much at once, and so much a second |
 //! | [`bytes`] | [`Reader`] and [`Writer`] for network byte order |
 //! | [`map`] | [`KeyedMap`], a hash map whose keys strangers may choose |
 //! | [`checked`] | [`Checked`], the laws of the shape as assertions |
@@ -23,6 +24,7 @@
 //! | [`redacted`] | [`Redacted`], a value that does not show in logs |
 
 pub mod address;
+pub mod bucket;
 pub mod bytes;
 pub mod checked;
 pub mod endpoint;
@@ -39,6 +41,7 @@ pub mod timers;
 pub mod train;
 
 pub use address::{AddressClass, embedded_v4};
+pub use bucket::Bucket;
 pub use bytes::{Reader, Truncated, Writer};
 pub use checked::Checked;
 pub use endpoint::Endpoint;

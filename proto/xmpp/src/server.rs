@@ -35,6 +35,7 @@ mod presence;
 mod roster;
 mod route;
 mod service;
+mod strangers;
 mod subscribe;
 mod task;
 

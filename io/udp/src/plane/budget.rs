@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
-use machine::Instant;
+use machine::{Bucket, Instant};
 
 use crate::defaults::{BINDING_BUCKETS, BINDING_BURST_SECS, BINDING_BYTES_PER_SEC};
 
@@ -15,13 +15,6 @@ pub(super) struct Budget {
     /// Its share: whoever forges ports is spread over all shards.
     bytes_per_sec: u64,
     buckets: Box<[Bucket]>,
-}
-
-/// What was spent of a burst, as of a moment.
-#[derive(Clone, Copy, Default)]
-struct Bucket {
-    spent_bytes: u32,
-    at_millis: u32,
 }
 
 impl Budget {
@@ -39,18 +32,8 @@ impl Budget {
             return true;
         }
         let at = self.key.hash_one(prefix(ip)) as usize % BINDING_BUCKETS;
-        let Some(bucket) = self.buckets.get_mut(at) else { return false };
-        // A bucket untouched for 49 days may hold an old debt, which the next seconds pay.
-        let millis = now.as_millis() as u32;
-        let elapsed = u64::from(millis.wrapping_sub(bucket.at_millis));
-        let paid = elapsed * self.bytes_per_sec / 1000;
-        let spent = u64::from(bucket.spent_bytes).saturating_sub(paid) + bytes as u64;
-        if spent > self.bytes_per_sec * BINDING_BURST_SECS {
-            return false;
-        }
-        let spent_bytes = u32::try_from(spent).unwrap_or(u32::MAX);
-        *bucket = Bucket { spent_bytes, at_millis: millis };
-        true
+        let (rate, burst) = (self.bytes_per_sec, self.bytes_per_sec * BINDING_BURST_SECS);
+        self.buckets.get_mut(at).is_some_and(|b| b.spend(now, bytes as u64, (rate, burst)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use machine::{Entropy, Instant};
+use machine::{Bucket, Entropy, Instant};
 
 use super::defaults::{UNPROVEN_BUCKETS, UNPROVEN_BURST_SECS};
 
@@ -12,13 +12,6 @@ pub(super) struct Unproven {
     key: [u8; 16],
     bytes_per_second: u64,
     buckets: Box<[Bucket]>,
-}
-
-/// What was spent of a burst, as of a moment.
-#[derive(Clone, Copy, Default)]
-struct Bucket {
-    spent_bytes: u32,
-    at_millis: u32,
 }
 
 impl Unproven {
@@ -34,22 +27,9 @@ impl Unproven {
     /// Whether `bytes` may go to `ip` now; counts them if so.
     pub(super) fn admit(&mut self, now: Instant, ip: IpAddr, bytes: usize) -> bool {
         let burst = self.bytes_per_second.saturating_mul(UNPROVEN_BURST_SECS);
-        let millis = now.as_millis();
         let at = self.bucket_of(ip);
-        let Some(bucket) = self.buckets.get_mut(at) else { return false };
-        // 32 bits of milliseconds wrap after 49 days: a bucket untouched for as long may then hold
-        // an old debt, which the next seconds pay.
-        let elapsed = u64::from((millis as u32).wrapping_sub(bucket.at_millis));
-        let paid = elapsed.saturating_mul(self.bytes_per_second) / 1000;
-        let spent = u64::from(bucket.spent_bytes).saturating_sub(paid) + bytes as u64;
-        if spent > burst {
-            return false;
-        }
-        *bucket = Bucket {
-            spent_bytes: u32::try_from(spent).unwrap_or(u32::MAX),
-            at_millis: millis as u32,
-        };
-        true
+        let bucket = self.buckets.get_mut(at);
+        bucket.is_some_and(|b| b.spend(now, bytes as u64, (self.bytes_per_second, burst)))
     }
 
     /// The bucket of the prefix of `ip`: /24 or /56, which one holder of addresses has.

@@ -1,4 +1,4 @@
-//! Failed attempts to log in, by where they came from.
+//! Attempts to log in that failed or had keys derived, by where they came from.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,24 +15,24 @@ pub(super) fn holder(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Failures of late, by holder. Those of a holder are forgotten together, a while after the first.
+/// Attempts of late, by holder. Those of a holder are forgotten together, a while after the first.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    failed: BTreeMap<IpAddr, u32>,
+    counts: BTreeMap<IpAddr, u32>,
     order: VecDeque<(Instant, IpAddr)>,
 }
 
 impl Attempts {
-    /// How often somebody at `holder` has failed of late.
+    /// How often somebody at `holder` has tried of late.
     pub(super) fn of(&mut self, now: Instant, holder: IpAddr) -> u32 {
         self.forget(now, ATTEMPT_ADDRESSES);
-        self.failed.get(&holder).copied().unwrap_or_default()
+        self.counts.get(&holder).copied().unwrap_or_default()
     }
 
-    /// Somebody at `holder` has failed.
+    /// Somebody at `holder` has tried.
     pub(super) fn add(&mut self, now: Instant, holder: IpAddr) {
         self.forget(now, ATTEMPT_ADDRESSES - 1);
-        let count = self.failed.entry(holder).or_insert_with(|| {
+        let count = self.counts.entry(holder).or_insert_with(|| {
             self.order.push_back((now + ATTEMPTS_WINDOW, holder));
             0
         });
@@ -45,7 +45,7 @@ impl Attempts {
             && (until <= now || self.order.len() > most)
         {
             self.order.pop_front();
-            self.failed.remove(&holder);
+            self.counts.remove(&holder);
         }
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     use crate::server::defaults::{ATTEMPT_ADDRESSES, ATTEMPTS_WINDOW};
 
     #[test]
-    fn failures_are_counted_and_forgotten() {
+    fn attempts_are_counted_and_forgotten() {
         let (mut attempts, now) = (Attempts::default(), Instant::ORIGIN);
         let ip = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
         attempts.add(now, ip(1));
@@ -69,8 +69,8 @@ mod tests {
         assert_eq!(attempts.of(now + ATTEMPTS_WINDOW, ip(1)), 0);
         for n in 0..2 * ATTEMPT_ADDRESSES as u32 {
             attempts.add(now, ip(n));
-            assert!(attempts.failed.len() <= ATTEMPT_ADDRESSES);
-            assert_eq!(attempts.failed.len(), attempts.order.len());
+            assert!(attempts.counts.len() <= ATTEMPT_ADDRESSES);
+            assert_eq!(attempts.counts.len(), attempts.order.len());
         }
     }
 

@@ -42,16 +42,20 @@ pub struct Config {
 pub struct Limits {
     /// Connections in all: [`Connections`](super::Refusal::Connections).
     pub connections: usize,
-    /// Connections from one address (one /64 with IPv6) that have not logged in and bound a resource:
+    /// Connections from one address (one /64 with IPv6) that have not logged in and bound a resource; of
+    /// all connections, these may be one in [`STRANGERS_SHARE`](super::defaults::STRANGERS_SHARE):
     /// [`Connections`](super::Refusal::Connections).
     pub unauthenticated_per_address: usize,
     /// Failed attempts to authenticate on one stream; then it is closed:
     /// [`Attempts`](super::Refusal::Attempts).
     pub attempts_per_stream: u32,
-    /// Failed attempts to authenticate from one address (one /64 with IPv6) in
+    /// Attempts to authenticate that failed or derived a key, from one address (one /64 with IPv6) in
     /// [`ATTEMPTS_WINDOW`](super::defaults::ATTEMPTS_WINDOW):
     /// [`Attempts`](super::Refusal::Attempts).
     pub attempts_per_address: u32,
+    /// Keys a second that are derived for clients that log in with PLAIN, for all of them together:
+    /// [`Attempts`](super::Refusal::Attempts).
+    pub derivations_per_second: u32,
     /// How long a connection may take until its resource is bound:
     /// [`Timeout`](super::Refusal::Timeout).
     pub login_timeout: Duration,
@@ -124,6 +128,7 @@ impl Default for Limits {
             unauthenticated_per_address: defaults::UNAUTHENTICATED_PER_ADDRESS,
             attempts_per_stream: stream_defaults::ATTEMPTS,
             attempts_per_address: defaults::ATTEMPTS_PER_ADDRESS,
+            derivations_per_second: defaults::DERIVATIONS_PER_SECOND,
             login_timeout: stream_defaults::UNTIL_BOUND,
             sessions_per_account: defaults::SESSIONS_PER_ACCOUNT,
             contacts: defaults::CONTACTS,

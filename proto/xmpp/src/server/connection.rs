@@ -1,8 +1,6 @@
 //! Clients' connections: how many, what their streams want, backpressure, silence.
 
-use std::net::IpAddr;
-
-use jid::{FullJid, Jid};
+use jid::{FullJid, Jid, NodePart};
 use machine::{ConnectionBinding, Endpoint, Id, Instant, Now, Outbox, Output, TlsRole};
 
 use super::attempts::holder;
@@ -29,6 +27,8 @@ pub(super) struct Conn {
     pub(super) stranger: bool,
     /// Whether its user's keys are being asked for.
     pub(super) asking: bool,
+    /// Who it says that it is, or has shown to be.
+    pub(super) user: Option<NodePart>,
     /// Who is bound, as long as the session lasts.
     pub(super) jid: Option<FullJid>,
     /// What its last stanza still waits for. Until nothing is left the next one is not looked at, so
@@ -59,6 +59,13 @@ enum Tls {
     Handshake,
 }
 
+impl Conn {
+    /// Keys that were derived for it and are not counted yet.
+    pub(super) fn new_derivations(&self) -> u64 {
+        self.stream.derivations() - self.derivations
+    }
+}
+
 impl Server {
     /// Somebody connected.
     pub(super) fn accepted(
@@ -73,13 +80,10 @@ impl Server {
             return self.outputs.push(Output::Close { id });
         };
         let (limits, holder) = (&self.config.limits, holder(remote.ip()));
-        let strangers = self.strangers.get(&holder).copied().unwrap_or_default();
-        if self.conns.len() >= limits.connections || strangers >= limits.unauthenticated_per_address
-        {
+        if self.conns.len() >= limits.connections || !self.strangers.admit(limits, holder) {
             self.stats.refuse(Refusal::Connections);
             return self.outputs.push(Output::Close { id });
         }
-        self.strangers.insert(holder, strangers + 1);
         self.accepted += 1;
         let entry = if direct_tls { Entry::DirectTls } else { Entry::StartTls };
         let entropy = self.entropy.fork(&format!("stream.{}", self.accepted));
@@ -95,6 +99,7 @@ impl Server {
             tls: if direct_tls { Tls::Handshake } else { Tls::Settled },
             stranger: true,
             asking: false,
+            user: None,
             jid: None,
             holds: 0,
             fast: false,
@@ -138,7 +143,7 @@ impl Server {
     }
 
     /// There is room to write.
-    pub(super) fn writable(&mut self, id: Id, room: usize) {
+    pub(super) fn writable(&mut self, now: Now, id: Id, room: usize) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.tls == Tls::Handshake {
             return;
@@ -148,7 +153,7 @@ impl Server {
             return;
         }
         if conn.closing {
-            self.close(id);
+            self.close(now, id);
         } else if conn.tls == Tls::Due {
             self.start_tls(id);
         }
@@ -170,15 +175,19 @@ impl Server {
             conn.stream.hold(now, true);
         }
         self.gate(id);
-        self.look(id);
+        self.look(now, id);
     }
 
     /// Takes note of what a stream has done.
-    fn look(&mut self, id: Id) {
+    fn look(&mut self, now: Now, id: Id) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let derivations = conn.stream.derivations();
-        self.stats.derivations += derivations - conn.derivations;
-        conn.derivations = derivations;
+        let derived = conn.new_derivations();
+        if derived > 0 {
+            conn.derivations += derived;
+            self.stats.derivations += derived;
+            // It costs as much when it succeeds.
+            self.attempts.add(now.mono, holder(conn.remote.ip()));
+        }
         let timer = Timer::Stream(id);
         match conn.stream.poll_timeout() {
             Some(at) if !conn.closing && self.timers.at(&timer) != Some(at) => {
@@ -200,7 +209,9 @@ impl Server {
                     conn.fast = fast;
                 }
             }
-            Action::AskCredentials { user } => self.ask_credentials(now, id, user),
+            Action::AskCredentials { user, derives } => {
+                self.ask_credentials(now, id, user, derives);
+            }
             // It is a stranger until it is bound: an account has so many sessions, and no bound on
             // connections that are none.
             Action::Authenticated { .. } => {}
@@ -310,7 +321,7 @@ impl Server {
         self.end_session(id, cause);
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.tls == Tls::Handshake {
-            return self.close(id);
+            return self.close(now, id);
         }
         conn.stream.end(now, Some(error));
         self.drive(now, id);
@@ -327,7 +338,7 @@ impl Server {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.closing = true;
         if conn.outbox.waiting() == 0 || conn.tls == Tls::Handshake {
-            return self.close(id);
+            return self.close(now, id);
         }
         self.timers.cancel(&Timer::Stream(id));
         self.timers.cancel(&Timer::Idle(id));
@@ -335,21 +346,21 @@ impl Server {
     }
 
     /// Closes a connection whose stream is over.
-    pub(super) fn close(&mut self, id: Id) {
+    pub(super) fn close(&mut self, now: Now, id: Id) {
         if self.conns.contains_key(&id) {
             self.outputs.push(Output::Close { id });
-            self.forget(id);
+            self.forget(now, id);
         }
     }
 
     /// A connection is gone.
-    pub(super) fn gone(&mut self, id: Id) {
+    pub(super) fn gone(&mut self, now: Now, id: Id) {
         self.end_session(id, Cause::Lost);
-        self.forget(id);
+        self.forget(now, id);
     }
 
-    fn forget(&mut self, id: Id) {
-        self.look(id);
+    fn forget(&mut self, now: Now, id: Id) {
+        self.look(now, id);
         if self.conns.get(&id).is_some_and(|conn| !conn.asking) {
             self.no_stranger(id);
         }
@@ -364,16 +375,7 @@ impl Server {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.stranger) else { return };
         conn.stranger = false;
         let holder = holder(conn.remote.ip());
-        self.one_stranger_less(holder);
-    }
-
-    pub(super) fn one_stranger_less(&mut self, holder: IpAddr) {
-        match self.strangers.get_mut(&holder) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                self.strangers.remove(&holder);
-            }
-        }
+        self.strangers.one_less(holder);
     }
 
     pub(super) fn stream_due(&mut self, now: Now, id: Id) {

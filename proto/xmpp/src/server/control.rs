@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use jid::{DomainPart, NodePart};
 use machine::{
-    BindKind, Endpoint, Entropy, FailKind, Id, Ids, Input, Instant, Machine, Now, Output, Outputs,
-    Timers,
+    BindKind, Bucket, Endpoint, Entropy, FailKind, Id, Ids, Input, Instant, Machine, Now, Output,
+    Outputs, Timers,
 };
 
 use super::account::Account;
 use super::attempts::Attempts;
 use super::connection::Conn;
+use super::defaults::QUESTION;
+use super::strangers::Strangers;
 use super::{Answer, Cause, Config, Event, Listener, Question, Refusal, Stats};
 use crate::stream::{self, Condition};
 
@@ -28,6 +30,8 @@ pub(super) enum Timer {
     Idle(Id),
     /// The end of a stream is still not written.
     Farewell(Id),
+    /// A question is still not answered.
+    Question(Id),
 }
 
 /// Whose question waits for its answer.
@@ -57,9 +61,11 @@ pub struct Server {
     pub(super) conns: BTreeMap<Id, Conn>,
     /// How many connections were accepted.
     pub(super) accepted: u64,
-    /// Connections that have not bound a resource, by holder of their address.
-    pub(super) strangers: BTreeMap<IpAddr, usize>,
+    /// Connections that have not bound a resource.
+    pub(super) strangers: Strangers,
     pub(super) attempts: Attempts,
+    /// How fast keys are derived, for all clients together.
+    pub(super) derivations: Bucket,
 
     pub(super) accounts: BTreeMap<NodePart, Account>,
     pub(super) sessions: usize,
@@ -99,8 +105,9 @@ impl Server {
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
             accepted: 0,
-            strangers: BTreeMap::new(),
+            strangers: Strangers::default(),
             attempts: Attempts::default(),
+            derivations: Bucket::default(),
             accounts: BTreeMap::new(),
             sessions: 0,
             asked: BTreeMap::new(),
@@ -150,14 +157,12 @@ impl Server {
         self.settle(now);
     }
 
-    /// Ends the sessions of an account that is gone or has a new password.
+    /// Ends the sessions of an account that is gone or has a new password, and logins to it that are
+    /// under way.
     pub fn disconnect(&mut self, now: Now, user: &str) {
-        let conns: Vec<Id> = NodePart::new(user)
-            .ok()
-            .and_then(|user| self.accounts.get(user.as_str()))
-            .map(|account| account.sessions.values().map(|session| session.conn).collect())
-            .unwrap_or_default();
-        for id in conns {
+        let Ok(user) = NodePart::new(user) else { return };
+        let theirs = self.conns.iter().filter(|(_, conn)| conn.user.as_deref() == Some(&*user));
+        for id in theirs.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.cut(now, id, Condition::NotAuthorized.into(), Cause::Shutdown);
         }
         self.settle(now);
@@ -186,7 +191,7 @@ impl Server {
             if let Some(id) = self.doomed.pop_front() {
                 self.refuse_slow(now, id);
             } else if let Some(user) = self.ready.pop_front() {
-                self.work(&user);
+                self.work(now, &user);
             } else if let Some(id) = self.resumed.pop_front() {
                 self.drive(now, id);
             } else {
@@ -205,16 +210,27 @@ impl Server {
         }
     }
 
-    fn failed(&mut self, id: Id, kind: FailKind) {
+    fn failed(&mut self, now: Now, id: Id, kind: FailKind) {
         if let Some(Listener { direct_tls, local }) = self.listeners.remove(&id) {
             self.outputs.event(Event::ListenFailed { id, direct_tls, local, kind });
         } else if self.conns.contains_key(&id) {
             self.stats.refuse(Refusal::Tls);
-            self.gone(id);
+            self.gone(now, id);
         }
     }
 
+    /// Asks the world. A question that it does not answer in time has failed; what is said of it
+    /// later counts for nothing.
+    pub(super) fn ask(&mut self, now: Now, question: Question, waits: Asked) -> Id {
+        let id = self.ids.next_id();
+        self.asked.insert(id, waits);
+        self.timers.set(Timer::Question(id), now.mono + QUESTION);
+        self.outputs.push(Output::Ask { id, question });
+        id
+    }
+
     fn answered(&mut self, now: Now, id: Id, answer: Answer) {
+        self.timers.cancel(&Timer::Question(id));
         match self.asked.remove(&id) {
             Some(Asked::Credentials(conn, holder)) => {
                 self.credentials(now, conn, holder, answer);
@@ -228,7 +244,8 @@ impl Server {
         match timer {
             Timer::Stream(id) => self.stream_due(now, id),
             Timer::Idle(id) => self.idle_due(now, id),
-            Timer::Farewell(id) => self.close(id),
+            Timer::Farewell(id) => self.close(now, id),
+            Timer::Question(id) => self.answered(now, id, Answer::Failed),
         }
     }
 }
@@ -241,14 +258,14 @@ impl Machine for Server {
     fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
         match input {
             Input::Bound { id, local } => self.bound_listener(id, local),
-            Input::Failed { id, kind } => self.failed(id, kind),
+            Input::Failed { id, kind } => self.failed(now, id, kind),
             Input::Accepted { listener, conn, remote, room, .. } => {
                 self.accepted(now, listener, conn, remote, room);
             }
             Input::Secured { conn, binding, room, .. } => self.secured(now, conn, binding, room),
             Input::Data { conn, bytes } => self.data(now, conn, bytes),
-            Input::Writable { conn, room } => self.writable(conn, room),
-            Input::Closed { conn, .. } => self.gone(conn),
+            Input::Writable { conn, room } => self.writable(now, conn, room),
+            Input::Closed { conn, .. } => self.gone(now, conn),
             Input::Answer { id, answer } => self.answered(now, id, answer),
             Input::Datagram { .. }
             | Input::Connected { .. }

@@ -11,16 +11,34 @@ pub const CONNECTIONS: usize = 20_000;
 /// one address logs in a few clients at a time; a flood does more.
 pub const UNAUTHENTICATED_PER_ADDRESS: usize = 32;
 
-/// Failed attempts from one address (one /64 with IPv6) within [`ATTEMPTS_WINDOW`]: those who forgot
-/// their password try less, those who guess one try more.
+/// The part of all connections that may have bound no resource, one in so many: whoever has addresses
+/// without end (one /48 has 65,536 times a /64) leaves the rest to those who have logged in.
+pub const STRANGERS_SHARE: usize = 4;
+
+/// Attempts from one address (one /64 with IPv6) within [`ATTEMPTS_WINDOW`] that failed or were made
+/// with PLAIN: those who forgot their password try less, those who guess one try more. With PLAIN those
+/// that succeed count too, for the server derives a key each time: a client that logs in so more often
+/// than every twenty seconds does not need it.
 pub const ATTEMPTS_PER_ADDRESS: u32 = 30;
 
-/// The time in which failed attempts of an address are counted.
+/// The time in which attempts of an address are counted.
 pub const ATTEMPTS_WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses whose failed attempts are counted at a time; the oldest is forgotten first. A hundred
+/// Addresses whose attempts are counted at a time; the oldest is forgotten first. A hundred
 /// bytes each.
 pub const ATTEMPT_ADDRESSES: usize = 10_000;
+
+/// Keys a second that are derived for PLAIN, for all clients together; above, they are told to try
+/// again. One takes some milliseconds of the thread that serves SIP and TURN as well: a tenth of it.
+/// Clients that can use SCRAM do, and derive for themselves (RFC 5802 §1).
+pub const DERIVATIONS_PER_SECOND: u32 = 20;
+
+/// How many seconds' worth of keys may be derived at once: a few clients that come back together.
+pub const DERIVATIONS_BURST_SECS: u64 = 2;
+
+/// How long the world may take to answer a question. A disk that is busy takes a second at worst; whoever
+/// waits is told that it failed, and can try again before giving up.
+pub const QUESTION: Duration = Duration::from_secs(10);
 
 /// How long the end of a stream may take to be written before its connection is closed anyway.
 pub const FAREWELL: Duration = Duration::from_secs(10);

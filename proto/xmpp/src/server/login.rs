@@ -1,18 +1,19 @@
-//! Logging in: keys are asked for, failures counted by where they came from.
+//! Logging in: keys are asked for, attempts counted by where they came from.
 
 use std::net::IpAddr;
 
 use jid::NodePart;
-use machine::{Id, Now, Output};
+use machine::{Id, Now};
 
 use super::attempts::holder;
 use super::control::Asked;
+use super::defaults::DERIVATIONS_BURST_SECS;
 use super::{Answer, Cause, Question, Refusal, Server};
 use crate::stream::{Condition, StreamError};
 
 impl Server {
     /// A client says who it is.
-    pub(super) fn ask_credentials(&mut self, now: Now, id: Id, user: NodePart) {
+    pub(super) fn ask_credentials(&mut self, now: Now, id: Id, user: NodePart, derives: bool) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let holder = holder(conn.remote.ip());
         if self.attempts.of(now.mono, holder) >= self.config.limits.attempts_per_address {
@@ -20,18 +21,24 @@ impl Server {
             let error = StreamError::new(Condition::PolicyViolation, "too many attempts to log in");
             return self.cut(now, id, error, Cause::Refused);
         }
-        conn.asking = true;
-        let question = self.ids.next_id();
-        self.asked.insert(question, Asked::Credentials(id, holder));
-        let user = user.into_inner();
-        self.outputs.push(Output::Ask { id: question, question: Question::Credentials { user } });
+        // Deriving takes the time of everybody else whom this thread serves. It is not begun, for a user
+        // who exists or not, rather than looked up first.
+        let rate = u64::from(self.config.limits.derivations_per_second);
+        let burst = rate.saturating_mul(DERIVATIONS_BURST_SECS);
+        if derives && !self.derivations.spend(now.mono, 1, (rate, burst)) {
+            self.stats.refuse(Refusal::Attempts);
+            return conn.stream.credentials(now, Err(()));
+        }
+        (conn.asking, conn.user) = (true, Some(user.clone()));
+        let question = Question::Credentials { user: user.into_inner() };
+        self.ask(now, question, Asked::Credentials(id, holder));
     }
 
     /// The keys of who logs in, or that there is no such user.
     pub(super) fn credentials(&mut self, now: Now, id: Id, holder: IpAddr, answer: Answer) {
         let Some(conn) = self.conns.get_mut(&id) else {
             // It was kept as a stranger until now: who asks and goes asks for no more than others.
-            return self.one_stranger_less(holder);
+            return self.strangers.one_less(holder);
         };
         conn.asking = false;
         let keys = match answer {
@@ -49,7 +56,8 @@ impl Server {
     pub(super) fn refused(&mut self, now: Now, id: Id, refusal: Refusal) {
         self.stats.refuse(refusal);
         let Some(conn) = self.conns.get(&id) else { return };
-        if refusal == Refusal::Credentials {
+        // Where keys were derived, that is counted, whatever came of it.
+        if refusal == Refusal::Credentials && conn.new_derivations() == 0 {
             self.attempts.add(now.mono, holder(conn.remote.ip()));
         }
     }

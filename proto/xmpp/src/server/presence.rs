@@ -1,6 +1,6 @@
 //! Presence from clients (RFC 6121 §4): broadcast, directed, probes.
 
-use jid::{FullJid, Jid, NodePart};
+use jid::{BareJid, FullJid, Jid, NodePart};
 use machine::Id;
 
 use super::account::{Account, Available, Session};
@@ -8,7 +8,7 @@ use super::copies::Copies;
 use super::defaults::DIRECTED;
 use super::subscription::{Half, State, Verb};
 use super::task::Work;
-use super::{Refusal, Server};
+use super::{Refusal, Server, subscribe};
 use crate::ns;
 use crate::stanza::{Condition, PresenceType, Stanza};
 
@@ -63,15 +63,18 @@ impl Server {
         else {
             return;
         };
-        let seen: Vec<_> = roster
+        let (seen, revoked): (Vec<_>, Vec<_>) = roster
             .iter()
-            .filter(|item| State::of(item).to == Half::Yes && self.sees(&me, &item.contact))
-            .map(|item| item.contact.clone())
-            .collect();
+            .filter(|item| State::of(item).to == Half::Yes)
+            .filter_map(|item| Some((item.contact.clone(), self.shows(&item.contact, &me)?)))
+            .partition(|(_, sees)| *sees);
         //= RFC 6121 §3.1.3: requests that wait for an answer are told each time
         let requests: Vec<_> = roster.iter().filter_map(|item| item.pending_in.clone()).collect();
-        for contact in seen {
+        for (contact, _) in seen {
             self.show_to(&contact, &jid, &[id]);
+        }
+        for (contact, _) in revoked {
+            self.revoke(user, &me, &contact);
         }
         for request in requests {
             self.deliver(id, request.as_bytes());
@@ -79,12 +82,19 @@ impl Server {
     }
 
     /// Whether `who` may see the presence of `of`, by the roster of the latter. The roster of somebody
-    /// who is available is in memory; who is not has nothing to be seen.
-    fn sees(&self, who: &jid::BareJid, of: &Jid) -> bool {
-        self.local(of)
-            .and_then(|node| self.accounts.get(node))
-            .and_then(|account| account.roster.as_ref())
-            .is_some_and(|roster| roster.state(who).from == Half::Yes)
+    /// who is available is in memory; who is not has nothing to be seen, and nothing is said then.
+    fn shows(&self, of: &Jid, who: &BareJid) -> Option<bool> {
+        let account = self.accounts.get(self.local(of)?)?;
+        Some(account.roster.as_ref()?.state(who).from == Half::Yes)
+    }
+
+    /// A contact whose presence the user believes to see says no: the user's half of a change was not
+    /// kept when the contact's was.
+    //= RFC 6121 §4.3.2: a probe of somebody who is not subscribed is answered with "unsubscribed"
+    fn revoke(&mut self, user: &NodePart, me: &BareJid, contact: &BareJid) {
+        let verb = Verb::Unsubscribed;
+        let stanza = subscribe::made_up(contact, me, verb);
+        self.enqueue(user.clone(), None, Work::Inbound { verb, from: contact.clone(), stanza });
     }
 
     /// A client is no longer available, but stays.
@@ -114,7 +124,7 @@ impl Server {
             }
             PresenceType::Probe => {
                 let bare = me.to_bare();
-                if self.sees(&bare, &to) {
+                if self.shows(&to, &bare) == Some(true) {
                     self.show_to(&to.to_bare(), me, &[id]);
                 }
             }

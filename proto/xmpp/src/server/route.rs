@@ -132,7 +132,8 @@ impl Server {
             //= RFC 6121 §8.5.2.1.3: the server answers for the account
             self.serve_account(id, me, stanza);
         } else if super::service::is_disco(&stanza) {
-            self.enqueue(node.to_owned(), Some(id), Work::Disco { iq: stanza });
+            let Some(own) = me.node() else { return };
+            self.enqueue(own.to_owned(), Some(id), Work::Disco { iq: stanza });
         } else {
             self.bounce(id, &stanza, Condition::ServiceUnavailable);
         }

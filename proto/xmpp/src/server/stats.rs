@@ -42,7 +42,8 @@ refusals! {
     Plaintext = "plaintext";
     /// A wrong password or an unknown user.
     Credentials = "credentials";
-    /// Too many attempts to authenticate.
+    /// Too many attempts to authenticate: on a stream, from an address, or in all where keys are
+    /// derived.
     Attempts = "attempts";
     /// Something else about an authentication: a mechanism that is not offered, a bad message.
     Sasl = "sasl";
@@ -56,7 +57,7 @@ refusals! {
     RemoteServer = "remote_server";
     /// A client that does not read.
     SlowReader = "slow_reader";
-    /// A client that sends on although nobody reads.
+    /// A client that sends on although nobody reads, or never stops sending too fast.
     Flood = "flood";
     /// A client that was silent for too long.
     Idle = "idle";
@@ -116,6 +117,7 @@ impl From<stream::Refusal> for Refusal {
             stream::Refusal::PlaintextAfterStartTls => Self::Plaintext,
             stream::Refusal::WrongCredentials => Self::Credentials,
             stream::Refusal::Sasl => Self::Sasl,
+            stream::Refusal::Attempts => Self::Attempts,
             stream::Refusal::SpoofedFrom => Self::SpoofedFrom,
             stream::Refusal::MalformedStanza => Self::BadStanza,
             stream::Refusal::TooSlow => Self::Timeout,

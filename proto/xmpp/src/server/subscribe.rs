@@ -154,7 +154,7 @@ impl Plan {
 }
 
 /// A stanza of a subscription that the server sends in a user's name.
-fn made_up(from: &BareJid, to: &BareJid, verb: Verb) -> Stanza {
+pub(super) fn made_up(from: &BareJid, to: &BareJid, verb: Verb) -> Stanza {
     let mut stanza = Stanza::presence(Jid::from(to.clone()), verb.presence_type(), []);
     stanza.set_from(Jid::from(from.clone()));
     stanza

@@ -6,7 +6,7 @@
 //! until the last of it is done, so that what it sends next does not overtake it.
 
 use jid::{BareJid, Jid, NodePart};
-use machine::{Id, Output};
+use machine::{Id, Now};
 
 use super::control::Asked;
 use super::defaults::TASKS;
@@ -39,7 +39,9 @@ pub(super) enum Work {
     Outbound { verb: Verb, contact: BareJid, stanza: Stanza },
     /// A contact's.
     Inbound { verb: Verb, from: BareJid, stanza: Stanza },
-    /// Somebody asks what the account is.
+    /// The user asks what another account is. What may be told stands in the user's own roster as in
+    /// the other's; that one is not looked at, for it is at hand when somebody is there, and how long
+    /// an answer takes would tell so.
     Disco { iq: Stanza },
 }
 
@@ -114,7 +116,7 @@ impl Server {
     }
 
     /// Does the tasks of an account, up to one that waits for the world.
-    pub(super) fn work(&mut self, user: &NodePart) {
+    pub(super) fn work(&mut self, now: Now, user: &NodePart) {
         loop {
             let Some(account) = self.accounts.get_mut(user) else { return };
             if account.asked.is_some() {
@@ -123,32 +125,25 @@ impl Server {
             let Some(task) = account.tasks.pop_front() else { break };
             if account.roster.is_none() {
                 account.tasks.push_front(task);
-                let user = user.to_string();
-                return self.ask(Question::Roster { user });
+                let question = Question::Roster { user: user.to_string() };
+                return self.ask_for(now, user, question);
             }
-            self.begin(user, task);
+            self.begin(now, user, task);
         }
         self.drop_if_idle(user);
     }
 
     /// Asks the world for the first task of an account.
-    fn ask(&mut self, question: Question) {
-        let (Question::Credentials { user }
-        | Question::Roster { user }
-        | Question::SaveItem { user, .. }
-        | Question::RemoveItem { user, .. }) = &question;
-        let Some((user, account)) = self.accounts.get_key_value(user.as_str()) else { return };
-        debug_assert!(account.asked.is_none(), "one question at a time");
-        let (user, id) = (user.clone(), self.ids.next_id());
-        if let Some(account) = self.accounts.get_mut(&user) {
+    fn ask_for(&mut self, now: Now, user: &NodePart, question: Question) {
+        let id = self.ask(now, question, Asked::Task(user.clone()));
+        if let Some(account) = self.accounts.get_mut(user) {
+            debug_assert!(account.asked.is_none(), "one question at a time");
             account.asked = Some(id);
         }
-        self.asked.insert(id, Asked::Task(user));
-        self.outputs.push(Output::Ask { id, question });
     }
 
     /// Makes the plan of a task and has its change kept; carries it out where there is none.
-    fn begin(&mut self, user: &NodePart, mut task: Task) {
+    fn begin(&mut self, now: Now, user: &NodePart, mut task: Task) {
         let plan = match &task.work {
             Work::Present => {
                 if let Some(id) = task.origin {
@@ -182,7 +177,7 @@ impl Server {
         if let Some(account) = self.accounts.get_mut(user) {
             account.tasks.push_front(task);
         }
-        self.ask(question);
+        self.ask_for(now, user, question);
     }
 
     fn plan(&self, user: &NodePart, roster: &Roster, work: &Work) -> Plan {
@@ -196,8 +191,8 @@ impl Server {
                 subscribe::inbound(&user, roster, limits, *verb, from, stanza)
             }
             Work::Disco { iq } => {
-                let asker = iq.from().map(Jid::to_bare);
-                let sees = asker.is_some_and(|asker| roster.state(&asker).from == Half::Yes);
+                let account = iq.to().map(Jid::to_bare);
+                let sees = account.is_some_and(|account| roster.state(&account).to == Half::Yes);
                 match service::account_disco(iq) {
                     Ok(_) if sees => {
                         let effects = vec![Effect::Answer { iq: iq.clone() }];
@@ -252,13 +247,28 @@ impl Server {
             //= service-unavailable, as for one that does not tell
             Work::Disco { iq } => self.bounce(id, iq, Condition::ServiceUnavailable),
             //= RFC 6121 §8.5.1: presence for it is dropped
-            Work::Inbound { .. } => {
-                if why == Condition::ItemNotFound {
-                    self.stats.refuse(Refusal::Undeliverable);
-                }
+            Work::Inbound { .. } if why == Condition::ItemNotFound => {
+                self.stats.refuse(Refusal::Undeliverable);
             }
+            Work::Inbound { from, stanza, .. } => self.tell_half(id, from, stanza, why),
         }
         self.finish(task.origin);
+    }
+
+    /// Half of a change of two rosters is kept, and the other half cannot be: they do not agree, and
+    /// the user who began it is told so, in the contact's name. Doing it again mends it, and so does
+    /// the next login ([`revoke`](Self::revoke)); nobody sees more meanwhile, for who sees a presence is
+    /// what the roster of its owner says.
+    fn tell_half(&mut self, id: Id, from: &BareJid, stanza: &Stanza, why: Condition) {
+        let user = self.conns.get(&id).and_then(|conn| conn.jid.as_ref()).map(|jid| jid.to_bare());
+        let mut error = stanza.error(&why.into());
+        // What the contact's side said in answer is the user's own half.
+        if user.as_ref() != Some(from) {
+            let (user, contact) = (error.from().cloned(), error.to().cloned());
+            user.into_iter().for_each(|user| error.set_to(user));
+            contact.into_iter().for_each(|contact| error.set_from(contact));
+        }
+        self.deliver_all(&[id], error.element());
     }
 
     /// A task is done.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use machine::Instant;
 
+use crate::defaults::FLOOD;
+
 /// A bucket that is full at first. Each unit spent moves the time at which it is full again.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -24,6 +26,11 @@ impl Bucket {
         self.full_at = self.full_at.max(now) + cost;
     }
 
+    /// Whether at least half of the burst is there again.
+    fn has_recovered(&self, now: Instant) -> bool {
+        self.full_at <= now + self.burst / 2
+    }
+
     /// From when on there is something in it.
     fn ready_at(&self) -> Instant {
         let burst = u64::try_from(self.burst.as_nanos()).unwrap_or(u64::MAX);
@@ -31,21 +38,36 @@ impl Bucket {
     }
 }
 
-/// The rates of one stream. More than a rate allows is not refused: it is read later.
+/// The rates of one stream. More than a rate allows is read later. Bytes may go on like that, as those of
+/// a large file do; stanzas may not, for nobody has so much to say.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     stanzas: Bucket,
     bytes: Bucket,
+    /// Since when more stanzas want to come than may, without a rest.
+    flood_since: Option<Instant>,
 }
 
 impl Rate {
     pub(super) fn new(stanzas: u32, bytes: u32, burst_secs: u32, now: Instant) -> Self {
         let burst = Duration::from_secs(burst_secs.into());
-        Self { stanzas: Bucket::new(stanzas, burst, now), bytes: Bucket::new(bytes, burst, now) }
+        let (stanzas, bytes) = (Bucket::new(stanzas, burst, now), Bucket::new(bytes, burst, now));
+        Self { stanzas, bytes, flood_since: None }
     }
 
     pub(super) fn stanza(&mut self, now: Instant) {
+        if self.stanzas.has_recovered(now) {
+            self.flood_since = None;
+        }
         self.stanzas.spend(now, 1);
+        if self.stanzas.ready_at() > now {
+            self.flood_since.get_or_insert(now);
+        }
+    }
+
+    /// Whether stanzas have come too fast for too long.
+    pub(super) fn is_flood(&self, now: Instant) -> bool {
+        self.flood_since.is_some_and(|since| now - since >= FLOOD)
     }
 
     pub(super) fn bytes(&mut self, now: Instant, count: usize) {
@@ -64,7 +86,7 @@ mod tests {
 
     use machine::Instant;
 
-    use super::Rate;
+    use super::{FLOOD, Rate};
 
     #[test]
     fn a_burst_and_then_the_rate() {
@@ -81,5 +103,26 @@ mod tests {
         let later = start + Duration::from_secs(10);
         rate.bytes(later, 5000);
         assert_eq!(rate.ready_at(), later + Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_flood_is_what_takes_no_rest() {
+        let start = Instant::ORIGIN + Duration::from_secs(100);
+        // As many as may be read, until `secs` have passed; whether that was a flood.
+        let flood = |rate: &mut Rate, from: Instant, secs: u64| {
+            while rate.ready_at() < from + Duration::from_secs(secs) {
+                let now = rate.ready_at().max(from);
+                rate.stanza(now);
+            }
+            rate.is_flood(rate.ready_at())
+        };
+        let mut rate = Rate::new(10, 1000, 2, start);
+        assert!(!flood(&mut rate, start, FLOOD.as_secs() - 1));
+        let mut rested = rate;
+        assert!(flood(&mut rate, start, FLOOD.as_secs()));
+        // A second is half of its burst.
+        let later = rested.ready_at() + Duration::from_secs(1);
+        assert!(!flood(&mut rested, later, FLOOD.as_secs() - 1));
+        assert!(flood(&mut rested, later, FLOOD.as_secs()));
     }
 }

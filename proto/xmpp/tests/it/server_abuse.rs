@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use xmpp::server::{Cause, Event, Question, Refusal};
 
-use crate::server_rig::{HEADER, ROOM, Rig, at, config, plain};
+use crate::server_rig::{HEADER, ROOM, Rig, at, config, password, plain};
 
 /// Bob is there, and is served after whatever happened.
 struct Served {
@@ -224,6 +224,22 @@ fn who_sends_too_fast_is_read_later() {
 }
 
 #[test]
+fn who_never_stops_sending_too_fast_is_cut_off() {
+    let mut served = Served::new();
+    let conn = served.rig.login("alice", "phone");
+    let messages = "<presence to='zoe@example.org' type='error'/>".repeat(60);
+    let begun = served.rig.now().mono;
+    while !served.rig.closed.contains(&conn) {
+        assert!(served.rig.now().mono - begun < Duration::from_secs(150));
+        served.rig.send(conn, &messages);
+        served.rig.pass(Duration::from_secs(1));
+    }
+    // The burst of ten seconds lasts for fifty, at ten too many a second.
+    assert!(served.rig.now().mono - begun > xmpp::defaults::FLOOD);
+    served.refused(conn, "policy-violation", Refusal::Flood);
+}
+
+#[test]
 fn who_sends_on_although_nobody_reads_is_cut_off() {
     let mut served = Served::new();
     let conn = served.rig.login("alice", "phone");
@@ -338,23 +354,29 @@ fn answer_logins(rig: &mut Rig) {
     }
 }
 
+/// A session that asks for its roster and goes, while the world does not answer; what it was told.
+pub(crate) fn one_more_task(rig: &mut Rig, user: &str) -> Vec<String> {
+    let conn = rig.connect();
+    rig.send(conn, HEADER);
+    rig.send(conn, &plain(user, &password(user)));
+    answer_logins(rig);
+    rig.send(conn, HEADER);
+    rig.bind(conn, "phone");
+    rig.text(conn);
+    rig.send(conn, crate::server_roster::GET);
+    let told = rig.read(conn);
+    rig.hang_up(conn);
+    told
+}
+
 #[test]
 fn what_a_slow_world_has_to_do_for_a_roster_is_bounded() {
     let mut rig = Rig::new();
     rig.hold = true;
     let limit = xmpp::server::defaults::TASKS;
     for n in 0..=limit {
-        let conn = rig.connect();
-        rig.send(conn, HEADER);
-        rig.send(conn, &plain("alice", "alice-secret"));
-        answer_logins(&mut rig);
-        rig.send(conn, HEADER);
-        rig.bind(conn, "phone");
-        rig.clear();
-        rig.send(conn, crate::server_roster::GET);
-        let refused = rig.read(conn);
+        let refused = one_more_task(&mut rig, "alice");
         assert_eq!(refused.is_empty(), n < limit, "{n}: {refused:?}");
-        rig.hang_up(conn);
     }
     assert_eq!(rig.refused(Refusal::Roster), 1);
     while !rig.questions.is_empty() {

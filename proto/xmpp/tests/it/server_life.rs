@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use machine::{Endpoint, FailKind};
 use xmpp::FullJid;
+use xmpp::server::defaults::QUESTION;
 use xmpp::server::{Cause, Event, Limits, Refusal};
 
 use crate::server_rig::{HEADER, ROOM, Rig, at, config};
@@ -76,6 +77,80 @@ fn strangers_of_an_address_have_so_many_connections() {
     rig.hang_up(two);
     let five = rig.accept(true, from(5, 1), ROOM);
     assert!(!rig.closed.contains(&five));
+}
+
+#[test]
+fn strangers_leave_room_for_those_who_have_logged_in() {
+    let mut config = config();
+    config.limits.connections = 16;
+    config.limits.unauthenticated_per_address = 1;
+    let mut rig = Rig::with(config);
+    let alice = rig.login("alice", "phone");
+    let strangers: Vec<_> = (0..4).map(|_| rig.connect()).collect();
+    assert!(strangers.iter().all(|conn| !rig.closed.contains(conn)));
+    let one_more = rig.connect();
+    assert!(rig.closed.contains(&one_more));
+    assert_eq!((rig.refused(Refusal::Connections), rig.stats().connections), (1, 5));
+    // Who has logged in or gone makes room for another.
+    rig.log_in(strangers[0], "bob");
+    rig.bind(strangers[0], "laptop");
+    rig.hang_up(strangers[1]);
+    rig.hang_up(alice);
+    for refused in [false, false, true] {
+        let conn = rig.connect();
+        assert_eq!(rig.closed.contains(&conn), refused);
+    }
+}
+
+#[test]
+fn a_question_that_is_not_answered_has_failed() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.online("alice", "phone"), rig.online("bob", "laptop"));
+    rig.clear();
+    rig.hold = true;
+    let add = "<iq type='set' id='1'><query xmlns='jabber:iq:roster'>\
+               <item jid='zoe@example.org'/></query></iq>";
+    rig.send(alice, add);
+    rig.send(alice, "<message to='bob@example.org/laptop'><body>hello</body></message>");
+    let stranger = rig.connect();
+    rig.send(stranger, HEADER);
+    rig.send(stranger, &crate::server_rig::plain("carol", &crate::server_rig::password("carol")));
+    rig.pass(QUESTION - Duration::from_millis(1));
+    assert!(rig.read(bob).is_empty() && rig.paused.contains(&alice));
+    rig.pass(Duration::from_millis(1));
+    assert_eq!(rig.read(alice), ["iq(error): internal-server-error"]);
+    assert_eq!(rig.read(bob), ["message from alice@example.org/phone: hello"]);
+    assert!(rig.text(stranger).contains("<temporary-auth-failure/>"));
+    assert_eq!((rig.refused(Refusal::World), rig.stats().waiting), (2, 0));
+    // What comes too late counts for nothing; what is asked then is answered.
+    while !rig.questions.is_empty() {
+        rig.answer();
+    }
+    rig.hold = false;
+    assert!(rig.read(alice).is_empty() && rig.text(stranger).is_empty());
+    rig.send(alice, add);
+    assert_eq!(rig.read(alice), ["iq(result)"]);
+    rig.verb(|server, now| server.drain(now));
+    assert_eq!(rig.events.last(), Some(&Event::Drained));
+}
+
+#[test]
+fn logins_to_an_account_that_is_gone_end_with_its_sessions() {
+    let mut rig = Rig::new();
+    let (half, asking, bound) = (rig.connect(), rig.connect(), rig.login("alice", "phone"));
+    let bob = rig.login("bob", "laptop");
+    rig.log_in(half, "alice");
+    rig.hold = true;
+    rig.send(asking, HEADER);
+    rig.send(asking, &crate::server_rig::plain("alice", &crate::server_rig::password("alice")));
+    rig.verb(|server, now| server.disconnect(now, "alice"));
+    for conn in [half, asking, bound] {
+        assert!(rig.text(conn).contains("<not-authorized "));
+        assert!(rig.closed.contains(&conn));
+    }
+    assert!(!rig.closed.contains(&bob));
+    rig.answer();
+    assert_eq!((rig.stats().connections, rig.stats().sessions), (1, 1));
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn a_few_attempts_a_stream_and_some_more_an_address() {
     }
     assert!(rig.text(conn).contains("<policy-violation "));
     assert!(rig.closed.contains(&conn));
+    assert_eq!((rig.refused(Refusal::Credentials), rig.refused(Refusal::Attempts)), (3, 1));
     // The next stream of its /64 has two more, and the right password is not even looked at then.
     let conn = rig.accept(true, at("[2001:db8::2]:1"), ROOM);
     rig.send(conn, HEADER);
@@ -168,13 +169,62 @@ fn a_few_attempts_a_stream_and_some_more_an_address() {
     rig.text(conn);
     rig.send(conn, &plain("alice", &password("alice")));
     assert!(rig.text(conn).contains("<policy-violation "));
-    assert_eq!((rig.refused(Refusal::Credentials), rig.refused(Refusal::Attempts)), (5, 1));
+    assert_eq!((rig.refused(Refusal::Credentials), rig.refused(Refusal::Attempts)), (5, 2));
     assert_eq!(rig.stats().derivations, derivations);
     // Elsewhere, and a while later, it is.
     rig.login("alice", "phone");
     rig.pass(Duration::from_secs(601));
     let conn = rig.accept(true, from(2), ROOM);
     rig.log_in(conn, "alice");
+}
+
+#[test]
+fn logins_that_derive_a_key_count_whatever_comes_of_them() {
+    let mut config = config();
+    config.limits.attempts_per_address = 3;
+    let mut rig = Rig::with(config);
+    let from = at("198.51.100.200:1");
+    let connect = |rig: &mut Rig| {
+        let conn = rig.accept(true, from, ROOM);
+        rig.send(conn, HEADER);
+        rig.text(conn);
+        conn
+    };
+    for password in [password("alice"), "wrong".to_owned(), password("alice")] {
+        let conn = connect(&mut rig);
+        rig.send(conn, &plain("alice", &password));
+        rig.hang_up(conn);
+    }
+    let conn = connect(&mut rig);
+    rig.send(conn, &plain("alice", &password("alice")));
+    assert!(rig.text(conn).contains("<policy-violation "));
+    assert_eq!((rig.stats().derivations, rig.refused(Refusal::Attempts)), (3, 1));
+    // SCRAM, which has the client derive, goes on elsewhere.
+    let right = scram(&mut rig, Mechanism::SCRAM_SHA_256, "bob", "wrong");
+    assert!(right.0.ends_with("<not-authorized/></failure>"), "{}", right.0);
+}
+
+#[test]
+fn so_many_keys_are_derived_and_no_more() {
+    for user in ["alice", "nobody"] {
+        let mut config = config();
+        config.limits.derivations_per_second = 2;
+        let mut rig = Rig::with(config);
+        let mut told = |rig: &mut Rig| {
+            let conn = rig.connect();
+            rig.send(conn, HEADER);
+            rig.text(conn);
+            rig.send(conn, &plain(user, "wrong"));
+            rig.elements(conn).remove(0).children().next().unwrap().name().to_owned()
+        };
+        let many: Vec<_> = (0..6).map(|_| told(&mut rig)).collect();
+        assert_eq!(many[..4], ["not-authorized"; 4], "{user}");
+        assert_eq!(many[4..], ["temporary-auth-failure"; 2], "{user}");
+        assert_eq!((rig.stats().derivations, rig.refused(Refusal::Attempts)), (4, 2));
+        rig.pass(Duration::from_millis(500));
+        assert_eq!(told(&mut rig), "not-authorized");
+        assert_eq!(told(&mut rig), "temporary-auth-failure");
+    }
 }
 
 #[test]

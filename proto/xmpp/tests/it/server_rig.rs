@@ -64,6 +64,7 @@ pub(crate) fn jid(user: &str) -> BareJid {
 pub(crate) fn config() -> Config {
     let mut config = Config::new(DOMAIN, [7; 32]);
     config.iterations = ITERATIONS;
+    config.limits.derivations_per_second = 1_000_000;
     config.listeners = vec![
         Listener { direct_tls: false, local: at("192.0.2.1:5222") },
         Listener { direct_tls: true, local: at("192.0.2.1:5223") },

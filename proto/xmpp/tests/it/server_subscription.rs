@@ -3,6 +3,7 @@
 use machine::Id;
 use xmpp::server::{Refusal, Subscription};
 
+use crate::server_abuse::one_more_task;
 use crate::server_rig::Rig;
 use crate::server_roster::GET;
 
@@ -62,6 +63,90 @@ fn asking_and_granting() {
         assert_eq!(item.subscription, Subscription::Both);
         assert!(!item.ask && item.pending_in.is_none());
     }
+}
+
+/// Alice sends this to Bob, and what is to be kept on his side fails; what she is told.
+fn half_fails(rig: &mut Rig, alice: Id, stanza: &str) -> Vec<String> {
+    rig.hold = true;
+    rig.send(alice, stanza);
+    rig.answer();
+    rig.store.broken = true;
+    rig.answer();
+    assert!(rig.questions.is_empty());
+    (rig.hold, rig.store.broken) = (false, false);
+    assert_eq!(rig.refused(Refusal::World), 1);
+    rig.read(alice)
+}
+
+const ERROR: &str = "presence(error) from bob@example.org: internal-server-error";
+
+#[test]
+fn who_is_not_heard_by_the_contacts_side_is_told() {
+    for (type_, befriended) in [("subscribe", false), ("unsubscribe", true), ("unsubscribed", true)]
+    {
+        let mut rig = Rig::new();
+        if befriended {
+            rig.store.befriend("alice", "bob");
+        }
+        let (alice, bob) = (rig.online("alice", "phone"), rig.online("bob", "laptop"));
+        rig.send(alice, GET);
+        rig.send(bob, GET);
+        rig.clear();
+        let told = half_fails(&mut rig, alice, &presence(type_, "bob"));
+        assert!(told.iter().any(|line| line == ERROR), "{type_}: {told:?}");
+        let heard = rig.read(bob);
+        assert!(!heard.iter().any(|line| line.contains(&format!("({type_})"))), "{heard:?}");
+        // The next stanza is served.
+        rig.send(alice, "<message to='bob@example.org/laptop'><body>hello</body></message>");
+        assert_eq!(rig.read(bob), ["message from alice@example.org/phone: hello"]);
+    }
+    // What the server grants in Bob's name comes back to Alice's own side, which fails.
+    let mut rig = Rig::new();
+    rig.store.befriend("alice", "bob");
+    rig.store.rosters.get_mut("alice").unwrap().clear();
+    let alice = rig.online("alice", "phone");
+    let told = half_fails(&mut rig, alice, &presence("subscribe", "bob"));
+    assert!(told.iter().any(|line| line == ERROR), "{told:?}");
+}
+
+#[test]
+fn who_finds_too_much_to_do_on_the_contacts_side_is_told() {
+    let mut rig = Rig::new();
+    let alice = rig.online("alice", "phone");
+    rig.clear();
+    rig.hold = true;
+    for _ in 0..xmpp::server::defaults::TASKS {
+        assert!(one_more_task(&mut rig, "bob").is_empty());
+    }
+    rig.send(alice, &presence("subscribe", "bob"));
+    // Her side is kept, while his still waits for its first answer.
+    rig.questions.rotate_right(1);
+    rig.answer();
+    let error = "presence(error) from bob@example.org: resource-constraint";
+    assert_eq!(rig.read(alice), [error]);
+    assert_eq!(rig.refused(Refusal::Roster), 1);
+}
+
+#[test]
+fn a_revoked_subscription_is_seen_by_nobody_though_half_of_it_failed() {
+    let mut rig = Rig::new();
+    rig.store.befriend("alice", "bob");
+    let (alice, bob) = (rig.online("alice", "phone"), rig.online("bob", "laptop"));
+    rig.clear();
+    half_fails(&mut rig, alice, &presence("unsubscribed", "bob"));
+    // He saw her go, and sees nothing of her from then on.
+    assert_eq!(rig.read(bob), ["presence(unavailable) from alice@example.org/phone"]);
+    rig.send(alice, "<presence><status>secret</status></presence>");
+    rig.send(bob, "<presence type='probe' to='alice@example.org'/>");
+    assert!(rig.read(bob).is_empty());
+    assert_eq!(rig.store.item("bob", "alice").unwrap().subscription, Subscription::Both);
+    // When he comes again, his side learns what it has missed.
+    let bob = rig.online("bob", "tablet");
+    rig.send(bob, GET);
+    let told = rig.read(bob);
+    assert!(!told.iter().any(|line| line.contains("secret")), "{told:?}");
+    assert_eq!(rig.store.item("bob", "alice").unwrap().subscription, Subscription::From);
+    assert_eq!(rig.store.item("alice", "bob").unwrap().subscription, Subscription::To);
 }
 
 #[test]

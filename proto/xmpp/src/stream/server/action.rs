@@ -17,6 +17,8 @@ pub enum Action {
     AskCredentials {
         /// Whose.
         user: NodePart,
+        /// Whether a key is derived with them, which takes its time (PLAIN).
+        derives: bool,
     },
     /// `user` has shown the password. The stream restarts by itself.
     Authenticated {
@@ -60,7 +62,7 @@ pub enum Refusal {
     BadXml,
     /// Larger, deeper or with more parts than allowed.
     TooBig,
-    /// Faster than allowed, for longer than bursts may.
+    /// Much faster than allowed, or faster for too long.
     Flood,
     /// A header for another domain, another protocol or another version.
     BadHeader,
@@ -74,6 +76,8 @@ pub enum Refusal {
     WrongCredentials,
     /// Another failure of SASL.
     Sasl,
+    /// So many attempts that the stream ends; each is counted by itself too.
+    Attempts,
     /// A `from` that is not the sender's.
     SpoofedFrom,
     /// A stanza that is none: answered with an error.

@@ -146,7 +146,8 @@ impl Stream {
                 match &exchange {
                     Exchange::Asked(attempt) => {
                         let user = attempt.user.clone();
-                        self.actions.push_back(Action::AskCredentials { user });
+                        let derives = attempt.mechanism == Mechanism::Plain;
+                        self.actions.push_back(Action::AskCredentials { user, derives });
                     }
                     _ => self.write(bytes_of(&sasl_element("challenge", b""))),
                 }
@@ -168,7 +169,7 @@ impl Stream {
         self.failed_attempts += 1;
         if self.failed_attempts >= self.config.limits.attempts {
             let text = "too many attempts to log in";
-            self.fail(StreamError::new(Condition::PolicyViolation, text));
+            self.refuse(Refusal::Attempts, StreamError::new(Condition::PolicyViolation, text));
         }
     }
 }

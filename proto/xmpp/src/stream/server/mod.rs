@@ -102,9 +102,13 @@ impl Stream {
             false => defaults::UNAUTHENTICATED_STANZA_BYTES,
         };
         if self.parser.waiting() > unread {
-            let error = StreamError::new(Condition::PolicyViolation, "faster than allowed");
-            self.refuse(Refusal::Flood, error);
+            self.flood();
         }
+    }
+
+    fn flood(&mut self) {
+        let error = StreamError::new(Condition::PolicyViolation, "faster than allowed");
+        self.refuse(Refusal::Flood, error);
     }
 
     /// A deadline has come.
@@ -243,6 +247,9 @@ impl Stream {
                 Frame::Open(header) => self.header(&header),
                 Frame::Element(element) => {
                     self.rate.stanza(now.mono);
+                    if self.rate.is_flood(now.mono) {
+                        return self.flood();
+                    }
                     self.element(element);
                 }
                 Frame::Close => self.peer_closed(),

@@ -108,7 +108,7 @@ impl Pair {
             match action {
                 server::Action::Write(bytes) => self.to_client.extend(bytes),
                 server::Action::StartTls => self.tls.1 = true,
-                server::Action::AskCredentials { user } => {
+                server::Action::AskCredentials { user, .. } => {
                     let keys = self.setup.store_works.then(|| keys(user.as_str())).ok_or(());
                     self.server.credentials(self.now, keys);
                 }

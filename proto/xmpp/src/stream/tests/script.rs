@@ -72,7 +72,7 @@ impl Script {
         while let Some(action) = self.stream.poll() {
             match action {
                 Action::Write(bytes) => self.wrote += std::str::from_utf8(&bytes).unwrap(),
-                Action::AskCredentials { user } => {
+                Action::AskCredentials { user, .. } => {
                     self.stream.credentials(self.now, Ok(keys(user.as_str())));
                 }
                 Action::AskBind { user, resource } => {
