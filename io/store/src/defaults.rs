@@ -36,5 +36,9 @@ pub const ROSTER_MAX: usize = 10_000;
 /// (RFC 7622 §3.1), a name, fifty groups and the words of a request fit.
 pub const CONTACT_MAX_LEN: usize = 64 * 1024;
 
+/// Changes of accounts that are kept for a server to read. It reads them every few seconds, in which
+/// nobody removes so many.
+pub const CHANGES_KEPT: i64 = 10_000;
+
 /// Bytes of a secret: as many as its hash gives security.
 pub const SECRET_LEN: usize = 32;

@@ -11,6 +11,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`address`] | [`Address`], `alice@example.org` |
+//! | [`changes`] | [`Cursor`], accounts that went away or got another password |
 //! | [`keys`] | [`Keys`], what is kept instead of a password |
 //! | [`folder`] | where the data lies |
 //! | [`store`] | [`Store`], accounts, bindings and secrets |
@@ -18,6 +19,7 @@
 //! | [`error`] | [`Error`] |
 
 pub mod address;
+pub mod changes;
 pub mod defaults;
 pub mod error;
 pub mod folder;
@@ -27,6 +29,7 @@ mod schema;
 pub mod store;
 
 pub use address::Address;
+pub use changes::Cursor;
 pub use error::Error;
 pub use folder::data_folder;
 pub use keys::{DigestAlgorithm, Keys, ScramKeys, UserForm};

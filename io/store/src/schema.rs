@@ -13,7 +13,7 @@ use crate::{Address, Error};
 const APPLICATION_ID: u32 = 0x5741_4c59;
 
 /// What leads from each version to the next; the first makes an empty file version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE accounts (
         id INTEGER PRIMARY KEY,
@@ -64,6 +64,13 @@ const MIGRATIONS: [&str; 3] = [
         name TEXT PRIMARY KEY,
         value BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE changes (
+        serial INTEGER PRIMARY KEY AUTOINCREMENT,
+        local TEXT NOT NULL,
+        domain TEXT NOT NULL
+    ) STRICT;
 ",
 ];
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::defaults::{BINDING_MAX_LEN, SECRET_LEN};
 use crate::keys::{SCRAM_HASHES, scram_name};
-use crate::{Address, DigestAlgorithm, Error, Keys, ScramKeys, UserForm, folder, schema};
+use crate::{Address, DigestAlgorithm, Error, Keys, ScramKeys, UserForm, changes, folder, schema};
 
 /// What every registration and call asks.
 pub(crate) const DIGESTS: &str = "
@@ -106,7 +106,7 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// Sets another password.
+    /// Sets another password; what was registered with the old one is forgotten.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::Password`].
@@ -124,19 +124,26 @@ impl Store {
             .optional()?
             .ok_or_else(|| Error::NoSuchAccount(address.clone()))?;
         write_keys(&transaction, account, &keys)?;
+        changes::note(&transaction, address)?;
         Ok(transaction.commit()?)
     }
 
-    /// Removes an account with its keys.
+    /// Removes an account with its keys, its roster and its bindings.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`].
     pub fn remove(&self, address: &Address) -> Result<(), Error> {
-        let removed = self.lock().execute(
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let removed = transaction.execute(
             "DELETE FROM accounts WHERE local = ?1 AND domain = ?2",
             params![address.local(), address.domain()],
         )?;
-        if removed == 0 { Err(Error::NoSuchAccount(address.clone())) } else { Ok(()) }
+        if removed == 0 {
+            return Err(Error::NoSuchAccount(address.clone()));
+        }
+        changes::note(&transaction, address)?;
+        Ok(transaction.commit()?)
     }
 
     /// Every account, by domain and then by name.

@@ -26,13 +26,15 @@ pub(crate) enum Waiting {
     Callee { transaction: TransactionId, request: Box<Request> },
     /// New bindings, to be acknowledged once they are kept.
     Saved(Box<Change>),
+    /// Nothing: nobody is told.
+    Nothing,
 }
 
 impl Waiting {
     /// About how many bytes wait.
     pub(crate) fn len(&self) -> usize {
         let request = match self {
-            Self::Bindings => return 0,
+            Self::Bindings | Self::Nothing => return 0,
             Self::Caller(attempt) => &attempt.request,
             Self::Callee { request, .. } => request,
             Self::Saved(change) => change.request(),
@@ -149,6 +151,7 @@ impl Server {
                 self.refuse(now, transaction, &request, status);
             }
             Waiting::Saved(change) => self.saved(now, change, false),
+            Waiting::Nothing => {}
         }
     }
 

@@ -44,9 +44,16 @@ impl Server {
         self.config.domains.first().cloned().unwrap_or_default()
     }
 
-    /// Ends the XMPP sessions of a user whose account is gone or has another password.
-    pub fn disconnect(&mut self, now: Now, user: &str) {
-        self.xmpp.disconnect(now, user);
+    /// Ends what an account that is gone or has another password was let in for: the XMPP sessions and
+    /// the SIP registrations of `alice@example.org`. Its calls go on, and so do its relayed addresses
+    /// until they have to be refreshed.
+    pub fn disconnect(&mut self, now: Now, address: &str) {
+        if let Some((user, domain)) = address.split_once('@')
+            && domain == self.domain()
+        {
+            self.xmpp.disconnect(now, user);
+        }
+        self.unregister(address);
     }
 }
 

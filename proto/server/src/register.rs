@@ -105,6 +105,19 @@ impl Server {
         }
     }
 
+    /// Forgets the bindings of an address, those too that are on their way to be kept.
+    pub(crate) fn unregister(&mut self, address: &str) {
+        if self.location.bindings(address).is_empty() {
+            return;
+        }
+        // None fit always.
+        let _ = self.location.set(address, Vec::new());
+        let address = address.to_owned();
+        self.outputs.event(Event::Unregistered { address: address.clone() });
+        let saved = SavedAddress { address, bindings: Vec::new() };
+        self.ask(Question::SaveBindings(saved), Waiting::Nothing);
+    }
+
     /// The bindings are kept, or could not be.
     pub(crate) fn saved(&mut self, now: Now, change: Box<Change>, kept: bool) {
         let Change { transaction, request, response, event } = *change;

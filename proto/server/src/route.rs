@@ -141,7 +141,7 @@ impl Server {
         let waits = |waiting: &Waiting| match waiting {
             Waiting::Caller(attempt) => attempt.transaction == transaction,
             Waiting::Callee { transaction: waiting, .. } => *waiting == transaction,
-            Waiting::Bindings | Waiting::Saved(_) => false,
+            Waiting::Bindings | Waiting::Saved(_) | Waiting::Nothing => false,
         };
         let request = match self.take_waiting(waits) {
             Some(Waiting::Caller(attempt)) => attempt.request,

@@ -13,6 +13,7 @@
 //! | [`jingle`] | Jingle on the wire, and one session's state | XEP-0166, 0167, 0176, 0177, 0353 |
 
 pub mod client;
+mod condition;
 pub mod defaults;
 pub mod jingle;
 pub mod ns;

@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::level_filters::LevelFilter;
 
+use super::accounts::Accounts;
 use super::core::Core;
-use super::defaults::{SHORTAGE_INTERVAL, SUMMARY_INTERVAL};
+use super::defaults::{ACCOUNTS_INTERVAL, SHORTAGE_INTERVAL, SUMMARY_INTERVAL};
 use super::metrics::Snapshot;
 use super::pages::Watch;
 use super::report::Report;
@@ -24,6 +25,7 @@ pub struct Control<C> {
     pub args: Args,
     pub config: Config,
     pub core: Handle<C>,
+    pub accounts: Accounts,
     pub watch: Watch<C>,
     pub certificates: Certificates,
     pub inherited: Inherited,
@@ -48,6 +50,7 @@ impl<C: Core> Control<C> {
         let mut end: Option<Instant> = None;
         let mut before = None;
         let mut summary = Instant::now() + SUMMARY_INTERVAL;
+        let mut check = Instant::now() + ACCOUNTS_INTERVAL;
         let (mut look, mut shortage) = (Instant::now() + SHORTAGE_INTERVAL, Shortage::default());
         loop {
             let limit = async {
@@ -66,6 +69,11 @@ impl<C: Core> Control<C> {
                 () = sleep_until(summary) => {
                     summary = Instant::now() + SUMMARY_INTERVAL;
                     self.summarise(&mut before).await;
+                    Next::Go
+                }
+                () = sleep_until(check) => {
+                    self.end_what_accounts_lost().await;
+                    check = Instant::now() + ACCOUNTS_INTERVAL;
                     Next::Go
                 }
                 () = sleep_until(look) => {
@@ -171,6 +179,22 @@ impl<C: Core> Control<C> {
         let restart = fixed(&self.config, &config);
         self.config = config;
         Ok(restart)
+    }
+
+    /// Ends the sessions and registrations of accounts that are gone or have another password.
+    async fn end_what_accounts_lost(&mut self) {
+        let changed = self.accounts.changed().await;
+        if changed.is_empty() {
+            return;
+        }
+        tracing::info!(accounts = changed.len(), "sessions of accounts that have changed end");
+        let ended = self.core.verb(move |core, now| {
+            for address in changed {
+                core.get_mut().disconnect(now, &address.to_string());
+            }
+        });
+        // A core that has stopped has no sessions.
+        let _ = ended.await;
     }
 
     /// Warns that there are too few ports or descriptors for those who ask.

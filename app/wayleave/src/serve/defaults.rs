@@ -18,5 +18,9 @@ pub const SUMMARY_INTERVAL: std::time::Duration = std::time::Duration::from_secs
 /// How often it is looked whether relayed addresses ran out: an operator need not wait for the log.
 pub const SHORTAGE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How often it is looked which accounts were removed or got another password: whoever removes one
+/// waits no longer until it is called no more, and a look that finds nothing reads one page.
+pub const ACCOUNTS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Descriptors below which an operator is warned: every relayed address and connection takes one.
 pub const DESCRIPTORS_MIN: u64 = 4096;

@@ -1,5 +1,6 @@
 //! `wayleave serve`: the network core.
 
+mod accounts;
 mod control;
 mod core;
 mod defaults;
@@ -31,6 +32,7 @@ use server::Server;
 use store::{Address, Store};
 use udp::{Plane, PlaneConfig};
 
+use self::accounts::Accounts;
 use self::control::Control;
 use self::core::Core;
 use self::defaults::DESCRIPTORS_MIN;
@@ -196,6 +198,7 @@ impl Serving {
     async fn serve<C: Core>(self, core: C) -> Result<(), Failure> {
         let Self { args, config, store, mut report, certificates, inherited, plane } = self;
         let handle = plane.as_ref().map(|(plane, _)| plane.clone());
+        let accounts = Accounts::new(store.clone())?;
         let (owner, mut events) = Owner::new(store, handle.clone())?;
         let queues = owner.queues();
         let driver = runtime::Config {
@@ -212,7 +215,8 @@ impl Serving {
             report.telling(tell(at, watch.clone()).await?);
         }
         let core = running.handle();
-        let mut control = Control { args, config, core, watch, certificates, inherited, report };
+        let mut control =
+            Control { args, config, core, accounts, watch, certificates, inherited, report };
         let outcome = control.serve(&mut events, &mut signals).await;
         let Control { report, .. } = control;
         running.stop().await.context("the core died")?;

@@ -272,3 +272,24 @@ fn a_core_that_stops_sends_its_clients_away_and_they_come_back() {
     stage.restart_with(&["--set", &format!("xmpp.ports=[{port}]")]);
     bob.wait_for("registered");
 }
+
+#[test]
+fn who_is_removed_or_gets_another_password_is_sent_away() {
+    let mut stage = Stage::set().by_xmpp("tcp");
+    let (alice, bob) = (stage.answer("alice", &[]), stage.answer("bob", &[]));
+    for _ in 0..2 {
+        stage.core.process.wait_for("session_started");
+    }
+    let user = |args: &[&str], password| {
+        let done = run(&[&["user"], args].concat(), &stage.file(""), password);
+        assert!(done.status.success(), "{}", stderr(&done));
+    };
+    user(&["remove", "bob@localhost"], "");
+    user(&["passwd", "alice@localhost", "--password-stdin"], "another\n");
+    let ended = [(), ()].map(|()| stage.core.process.wait_for("session_ended"));
+    assert!(ended.iter().all(|ended| ended["cause"] == "shutdown"), "{ended:?}");
+    // They try again, and are refused.
+    for phone in [alice, bob] {
+        assert_eq!(phone.end().code, Some(10));
+    }
+}

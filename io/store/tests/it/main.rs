@@ -192,7 +192,11 @@ fn accounts_of_the_first_version_get_their_hashes() {
     let store = Store::open(folder.path()).unwrap();
     store.add(&address("alice@example.org"), "secret").unwrap();
     drop(store);
-    age(folder.path(), 1, "DROP TABLE user_hashes; DROP TABLE rosters; DROP TABLE secrets");
+    age(
+        folder.path(),
+        1,
+        "DROP TABLE user_hashes; DROP TABLE rosters; DROP TABLE secrets; DROP TABLE changes",
+    );
     let store = Store::open(folder.path()).unwrap();
     let hash = crypto::sha256(&[b"alice:example.org"]);
     let (found, _) = store.by_user_hash(&hash).unwrap().unwrap();
@@ -207,7 +211,7 @@ fn files_of_the_second_version_get_rosters_and_secrets() {
     store.add(&alice, "secret").unwrap();
     let before = store.keys(&alice).unwrap();
     drop(store);
-    age(folder.path(), 2, "DROP TABLE rosters; DROP TABLE secrets");
+    age(folder.path(), 2, "DROP TABLE rosters; DROP TABLE secrets; DROP TABLE changes");
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.keys(&alice).unwrap(), before);
     assert_eq!(store.roster(&alice).unwrap(), Some(Vec::new()));
@@ -285,4 +289,46 @@ fn scram_keys_alone() {
     store.add(&alice, "secret").unwrap();
     assert_eq!(store.scram(&alice).unwrap(), store.keys(&alice).unwrap().unwrap().scram);
     assert_eq!(store.scram(&address("bob@example.org")).unwrap(), []);
+}
+
+#[test]
+fn a_server_hears_of_accounts_that_change() {
+    let folder = folder();
+    let server = Store::open(folder.path()).unwrap();
+    let command = Store::open(folder.path()).unwrap();
+    let [alice, bob] = ["alice", "bob"].map(|user| address(&format!("{user}@example.org")));
+    let mut cursor = server.cursor().unwrap();
+    for user in [&alice, &bob] {
+        command.add(user, "secret").unwrap();
+    }
+    let state = vec![1];
+    let binding =
+        |aor: &Address| Binding { aor: aor.to_string(), state: state.clone(), expires_secs: 100 };
+    server.save_bindings(&[binding(&alice), binding(&bob)]).unwrap();
+    assert_eq!(server.changed(&mut cursor).unwrap(), [], "who is new was nobody before");
+    command.remove(&bob).unwrap();
+    command.set_password(&alice, "another").unwrap();
+    let late = server.cursor().unwrap();
+    assert_eq!(server.changed(&mut cursor).unwrap(), [bob.clone(), alice.clone()]);
+    assert_eq!(server.changed(&mut cursor).unwrap(), []);
+    assert_eq!((cursor, server.bindings(50).unwrap()), (late, Vec::new()));
+    assert!(command.remove(&bob).is_err());
+    assert_eq!(server.changed(&mut cursor).unwrap(), []);
+}
+
+#[test]
+fn changes_of_long_ago_are_forgotten() {
+    let folder = folder();
+    let store = Store::open(folder.path()).unwrap();
+    let alice = address("alice@example.org");
+    store.add(&alice, "secret").unwrap();
+    let file = rusqlite::Connection::open(folder.path().join(defaults::FILE_NAME)).unwrap();
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                INSERT INTO changes (local, domain) SELECT 'bob', 'example.org' FROM n";
+    file.execute(many, [defaults::CHANGES_KEPT]).unwrap();
+    let mut cursor = store.cursor().unwrap();
+    store.remove(&alice).unwrap();
+    assert_eq!(store.changed(&mut cursor).unwrap(), [alice]);
+    let count: i64 = file.query_row("SELECT count(*) FROM changes", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, defaults::CHANGES_KEPT);
 }

@@ -129,6 +129,19 @@ fn rosters_are_asked_for_and_kept_by_address() {
 }
 
 #[test]
+fn an_account_that_is_gone_is_logged_out() {
+    let mut lab = Lab::new(1);
+    let alice = lab.chatter(1, "alice", "alice's secret", false);
+    let bob = lab.chatter(2, "bob", "bob's secret", false);
+    for address in ["alice@example.net", "alice@example.org", "alice", "@"] {
+        lab.core_verb(|core, now| core.disconnect(now, address));
+    }
+    lab.run(SEC);
+    assert!(!lab.is_online(alice) && lab.is_online(bob));
+    assert_eq!(lab.server().stats().xmpp.sessions, 1);
+}
+
+#[test]
 fn a_core_that_drains_sends_everybody_away() {
     let mut lab = Lab::new(1);
     let alice = lab.chatter(1, "alice", "alice's secret", false);

@@ -164,3 +164,19 @@ fn a_nat_that_forgets_is_noticed() {
     lab.run(MS);
     assert_eq!(lab.saved["alice@example.org"].bindings.len(), 1);
 }
+
+#[test]
+fn an_account_that_is_gone_is_registered_no_longer() {
+    let mut lab = Lab::new(1);
+    lab.registered(1, "alice", Preset::PortRestricted);
+    lab.registered(2, "bob", Preset::PortRestricted);
+    lab.core_verb(|core, now| core.disconnect(now, "alice@example.org"));
+    lab.core_verb(|core, now| core.disconnect(now, "nobody@example.org"));
+    lab.run(SEC);
+    assert_eq!(lab.server().stats().addresses, 1);
+    assert!(lab.saved["alice@example.org"].bindings.is_empty());
+    assert_eq!(lab.saved["bob@example.org"].bindings.len(), 1);
+    assert_eq!(lab.server().stats().questions, 0);
+    let gone = Core::Unregistered { address: "alice@example.org".to_owned() };
+    assert!(lab.core_said().contains(&gone));
+}

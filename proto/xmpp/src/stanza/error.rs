@@ -1,5 +1,6 @@
 //! Stanza errors (RFC 6120 §8.3).
 
+use crate::condition::{self, Parts, conditions};
 use crate::xml::{attribute, set_attribute};
 use crate::{Element, ns};
 
@@ -54,89 +55,74 @@ impl ErrorType {
     }
 }
 
-macro_rules! conditions {
-    ($($(#[doc = $doc:literal])* $name:ident = $wire:literal $kind:ident),* $(,)?) => {
-        /// The conditions of RFC 6120 §8.3.3.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Condition {
-            $($(#[doc = $doc])* $name,)*
-        }
-
-        impl Condition {
-            /// All of them, in the RFC's order.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The name of its element.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $wire,)*
-                }
-            }
-
-            /// The type that the RFC gives it.
-            #[must_use]
-            pub const fn error_type(self) -> ErrorType {
-                match self {
-                    $(Self::$name => ErrorType::$kind,)*
-                }
-            }
-        }
-    };
-}
-
 conditions! {
+    "The conditions of RFC 6120 §8.3.3.";
     /// XML that makes no sense.
-    BadRequest = "bad-request" Modify,
+    BadRequest = "bad-request",
     /// A name that is taken.
-    Conflict = "conflict" Cancel,
+    Conflict = "conflict",
     /// A feature that is not there.
-    FeatureNotImplemented = "feature-not-implemented" Cancel,
+    FeatureNotImplemented = "feature-not-implemented",
     /// Not allowed.
-    Forbidden = "forbidden" Auth,
+    Forbidden = "forbidden",
     /// Moved, with an address.
-    Gone = "gone" Cancel,
+    Gone = "gone",
     /// Something broke inside.
-    InternalServerError = "internal-server-error" Cancel,
+    InternalServerError = "internal-server-error",
     /// Nothing of that name.
-    ItemNotFound = "item-not-found" Cancel,
+    ItemNotFound = "item-not-found",
     /// An address that is none.
-    JidMalformed = "jid-malformed" Modify,
+    JidMalformed = "jid-malformed",
     /// Not by the rules of whoever is asked.
-    NotAcceptable = "not-acceptable" Modify,
+    NotAcceptable = "not-acceptable",
     /// Nobody may do that.
-    NotAllowed = "not-allowed" Cancel,
+    NotAllowed = "not-allowed",
     /// Log in first.
-    NotAuthorized = "not-authorized" Auth,
+    NotAuthorized = "not-authorized",
     /// A local rule was broken.
-    PolicyViolation = "policy-violation" Modify,
+    PolicyViolation = "policy-violation",
     /// Not there for now.
-    RecipientUnavailable = "recipient-unavailable" Wait,
+    RecipientUnavailable = "recipient-unavailable",
     /// Elsewhere for now, with an address.
-    Redirect = "redirect" Modify,
+    Redirect = "redirect",
     /// Register first.
-    RegistrationRequired = "registration-required" Auth,
+    RegistrationRequired = "registration-required",
     /// A domain that is not there.
-    RemoteServerNotFound = "remote-server-not-found" Cancel,
+    RemoteServerNotFound = "remote-server-not-found",
     /// A domain that does not answer.
-    RemoteServerTimeout = "remote-server-timeout" Wait,
+    RemoteServerTimeout = "remote-server-timeout",
     /// Too much to do, or to hold.
-    ResourceConstraint = "resource-constraint" Wait,
+    ResourceConstraint = "resource-constraint",
     /// A service that is not there, or nobody who is.
-    ServiceUnavailable = "service-unavailable" Cancel,
+    ServiceUnavailable = "service-unavailable",
     /// Subscribe first.
-    SubscriptionRequired = "subscription-required" Auth,
+    SubscriptionRequired = "subscription-required",
     /// None of the others.
-    UndefinedCondition = "undefined-condition" Cancel,
+    UndefinedCondition = "undefined-condition",
     /// A request at the wrong time.
-    UnexpectedRequest = "unexpected-request" Wait,
+    UnexpectedRequest = "unexpected-request",
 }
 
 impl Condition {
-    /// The condition called `name`.
+    /// The type that the RFC gives it.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|condition| condition.name() == name)
+    pub const fn error_type(self) -> ErrorType {
+        match self {
+            Self::BadRequest
+            | Self::JidMalformed
+            | Self::NotAcceptable
+            | Self::PolicyViolation
+            | Self::Redirect => ErrorType::Modify,
+            Self::Forbidden
+            | Self::NotAuthorized
+            | Self::RegistrationRequired
+            | Self::SubscriptionRequired => ErrorType::Auth,
+            Self::RecipientUnavailable
+            | Self::RemoteServerTimeout
+            | Self::ResourceConstraint
+            | Self::UnexpectedRequest => ErrorType::Wait,
+            _ => ErrorType::Cancel,
+        }
     }
 }
 
@@ -162,35 +148,19 @@ impl StanzaError {
     /// Reads `<error/>`. A condition that is not known is `undefined-condition`.
     #[must_use]
     pub fn parse(element: &Element) -> Self {
-        let mut error = Self::from(Condition::UndefinedCondition);
-        for child in element.children() {
-            match (child.has_ns(ns::STANZA_ERRORS), child.name()) {
-                (true, "text") => error.text = Some(child.text()),
-                (true, name) => {
-                    error.condition = Condition::parse(name).unwrap_or(error.condition);
-                }
-                (false, _) => error.app = Some(Box::new(child.clone())),
-            }
-        }
+        let Parts { condition, text, app } = Parts::parse(element, ns::STANZA_ERRORS);
+        let condition = condition.and_then(|name| Condition::parse(&name));
+        let condition = condition.unwrap_or(Condition::UndefinedCondition);
         let kind = attribute(element, "type").and_then(ErrorType::parse);
-        error.kind = kind.unwrap_or(error.condition.error_type());
-        error
+        Self { kind: kind.unwrap_or(condition.error_type()), condition, text, app }
     }
 
     /// `<error/>`.
-    ///
-    //= RFC 6120 §8.3.2: the condition first, then a text, then what an application adds
     #[must_use]
     pub fn element(&self) -> Element {
-        let text = self
-            .text
-            .as_ref()
-            .map(|text| Element::builder("text", ns::STANZA_ERRORS).append(text.as_str()).build());
-        let mut error = Element::builder("error", ns::CLIENT)
-            .append(Element::bare(self.condition.name(), ns::STANZA_ERRORS))
-            .append_all(text)
-            .append_all(self.app.as_deref().cloned())
-            .build();
+        let condition = (self.condition.name(), ns::STANZA_ERRORS);
+        let (text, app) = (self.text.as_deref(), self.app.as_deref());
+        let mut error = condition::element(("error", ns::CLIENT), condition, text, app);
         set_attribute(&mut error, "type", Some(self.kind.name()));
         error
     }

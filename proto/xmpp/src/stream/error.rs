@@ -1,5 +1,6 @@
 //! Stream errors (RFC 6120 §4.9): what ends a stream, and why.
 
+use crate::condition::{self, Parts, conditions};
 use crate::{Element, ns};
 
 /// An error that ends a stream.
@@ -14,30 +15,8 @@ pub struct StreamError {
     pub app: Option<Box<Element>>,
 }
 
-macro_rules! conditions {
-    ($($(#[doc = $doc:literal])* $name:ident = $wire:literal),* $(,)?) => {
-        /// The conditions of RFC 6120 §4.9.3.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Condition {
-            $($(#[doc = $doc])* $name,)*
-        }
-
-        impl Condition {
-            /// All of them, in the RFC's order.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The name of its element.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $wire,)*
-                }
-            }
-        }
-    };
-}
-
 conditions! {
+    "The conditions of RFC 6120 §4.9.3.";
     /// XML that cannot be processed.
     BadFormat = "bad-format",
     /// A prefix that nobody declared, or the wrong one.
@@ -90,14 +69,6 @@ conditions! {
     UnsupportedVersion = "unsupported-version",
 }
 
-impl Condition {
-    /// The condition called `name`.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|condition| condition.name() == name)
-    }
-}
-
 impl From<Condition> for StreamError {
     fn from(condition: Condition) -> Self {
         Self { condition, text: None, app: None }
@@ -114,34 +85,17 @@ impl StreamError {
     /// Reads `<stream:error/>`. A condition that is not known is `undefined-condition`.
     #[must_use]
     pub fn parse(element: &Element) -> Self {
-        let mut error = Self::from(Condition::UndefinedCondition);
-        for child in element.children() {
-            match (child.has_ns(ns::STREAM_ERRORS), child.name()) {
-                (true, "text") => error.text = Some(child.text()),
-                (true, name) => {
-                    error.condition = Condition::parse(name).unwrap_or(error.condition);
-                }
-                (false, _) => error.app = Some(Box::new(child.clone())),
-            }
-        }
-        error
+        let Parts { condition, text, app } = Parts::parse(element, ns::STREAM_ERRORS);
+        let condition = condition.and_then(|name| Condition::parse(&name));
+        Self { condition: condition.unwrap_or(Condition::UndefinedCondition), text, app }
     }
 
     /// `<stream:error/>`.
-    ///
-    //= RFC 6120 §4.9.2: the condition first, then a text, then what an application adds
     #[must_use]
     pub fn element(&self) -> Element {
-        let condition = Element::bare(self.condition.name(), ns::STREAM_ERRORS);
-        let text = self
-            .text
-            .as_ref()
-            .map(|text| Element::builder("text", ns::STREAM_ERRORS).append(text.as_str()).build());
-        Element::builder("error", ns::STREAMS)
-            .append(condition)
-            .append_all(text)
-            .append_all(self.app.as_deref().cloned())
-            .build()
+        let condition = (self.condition.name(), ns::STREAM_ERRORS);
+        let (text, app) = (self.text.as_deref(), self.app.as_deref());
+        condition::element(("error", ns::STREAMS), condition, text, app)
     }
 }
 

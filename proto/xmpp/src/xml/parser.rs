@@ -123,11 +123,6 @@ impl Parser {
         }
     }
 
-    /// Other limits from the next frame on.
-    pub const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
     /// Takes bytes; they are looked at by [`next`](Self::next).
     pub fn push(&mut self, bytes: &[u8]) {
         if self.at > 0 {

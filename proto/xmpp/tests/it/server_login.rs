@@ -199,9 +199,6 @@ fn logins_that_derive_a_key_count_whatever_comes_of_them() {
     rig.send(conn, &plain("alice", &password("alice")));
     assert!(rig.text(conn).contains("<policy-violation "));
     assert_eq!((rig.stats().derivations, rig.refused(Refusal::Attempts)), (3, 1));
-    // SCRAM, which has the client derive, goes on elsewhere.
-    let right = scram(&mut rig, Mechanism::SCRAM_SHA_256, "bob", "wrong");
-    assert!(right.0.ends_with("<not-authorized/></failure>"), "{}", right.0);
 }
 
 #[test]
@@ -210,7 +207,7 @@ fn so_many_keys_are_derived_and_no_more() {
         let mut config = config();
         config.limits.derivations_per_second = 2;
         let mut rig = Rig::with(config);
-        let mut told = |rig: &mut Rig| {
+        let told = |rig: &mut Rig| {
             let conn = rig.connect();
             rig.send(conn, HEADER);
             rig.text(conn);

@@ -81,6 +81,31 @@ fn half_fails(rig: &mut Rig, alice: Id, stanza: &str) -> Vec<String> {
 const ERROR: &str = "presence(error) from bob@example.org: internal-server-error";
 
 #[test]
+fn what_an_account_is_takes_no_longer_to_tell_where_somebody_is_there() {
+    let mut rig = Rig::new();
+    rig.store.befriend("alice", "bob");
+    let alice = rig.online("alice", "phone");
+    let _bob = rig.online("carol", "laptop");
+    rig.clear();
+    rig.hold = true;
+    // A friend, somebody who is there, somebody who is not, and nobody.
+    for (who, answer) in [
+        ("bob", "iq(result) from bob@example.org: query"),
+        ("carol", "iq(error) from carol@example.org: query, service-unavailable"),
+        ("dave", "iq(error) from dave@example.org: query, service-unavailable"),
+        ("nobody", "iq(error) from nobody@example.org: query, service-unavailable"),
+    ] {
+        let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+        rig.send(alice, &format!("<iq type='get' id='1' to='{who}@example.org'>{query}</iq>"));
+        assert!(rig.questions.is_empty(), "{who}");
+        let told = rig.read(alice);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (start, end) = (answer.split(':').next().unwrap(), answer.rsplit(' ').next().unwrap());
+        assert!(told[0].starts_with(start) && told[0].ends_with(end), "{told:?}");
+    }
+}
+
+#[test]
 fn who_is_not_heard_by_the_contacts_side_is_told() {
     for (type_, befriended) in [("subscribe", false), ("unsubscribe", true), ("unsubscribed", true)]
     {
