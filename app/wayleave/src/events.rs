@@ -284,3 +284,22 @@ pub const fn transport_name(transport: machine::Transport) -> &'static str {
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use phone::{EndReason, Event};
+
+    use super::{fields, words};
+
+    #[test]
+    fn a_call_that_cannot_be_taken_is_told_with_who_and_why() {
+        let from = "xmpp:bob@example.org/desk".to_owned();
+        let refused = Event::Refused { account: 0, from, reason: EndReason::Description };
+        let why = EndReason::Description.to_string();
+        let line = format!("xmpp:bob@example.org/desk called and was refused: {why}");
+        assert_eq!(words(&refused).unwrap(), line);
+        let (name, fields) = fields(&refused).unwrap();
+        assert_eq!((name, &fields["by"]), ("ended", &"us".into()));
+        assert_eq!((&fields["from"], &fields["reason"]), (&line[..25].into(), &why.into()));
+    }
+}

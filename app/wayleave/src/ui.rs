@@ -70,6 +70,11 @@ impl Ui {
         let _ = writeln!(std::io::stderr(), "{label} {}", text.as_ref());
     }
 
+    /// Something that people like to know and that is no part of what they asked for: on stderr.
+    pub fn note(&self, text: impl AsRef<str>) {
+        let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+    }
+
     /// An event under `--json`, at the time since the command began.
     pub fn event(&self, name: &str, fields: impl Serialize) {
         let at_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);

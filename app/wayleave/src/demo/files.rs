@@ -24,9 +24,9 @@ pub fn write(folder: &Path, outcome: &Outcome) -> Result<Vec<(PathBuf, String)>,
     for (at, call) in outcome.calls.iter().enumerate() {
         // The first call's files have the plain names.
         let (mark, over) = match call.spec.via {
-            _ if at == 0 => ("", String::new()),
-            Via::Sip => ("-sip", " (over SIP)".to_owned()),
-            Via::Xmpp => ("-xmpp", " (over XMPP)".to_owned()),
+            via if at == 0 => ("", over_what(outcome, via)),
+            via @ Via::Sip => ("-sip", over_what(outcome, via)),
+            via @ Via::Xmpp => ("-xmpp", over_what(outcome, via)),
         };
         let wav = |who: Who| {
             let sound = audio::wav::encode(&call.report.side(who).heard.samples);
@@ -52,6 +52,11 @@ pub fn write(folder: &Path, outcome: &Outcome) -> Result<Vec<(PathBuf, String)>,
     let page = super::page::render(outcome);
     write("report.html", "all of it on one page: open it in a browser", page.into_bytes())?;
     Ok(files)
+}
+
+/// Of which call a file is, where there are two.
+fn over_what(outcome: &Outcome, via: Via) -> String {
+    if outcome.calls.len() > 1 { format!(" (over {})", via_name(via)) } else { String::new() }
 }
 
 /// The ladder of the one call, or of two calls side by side; `narrow`: for a terminal.

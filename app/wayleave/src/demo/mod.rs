@@ -39,7 +39,7 @@ use crate::ui::{self, Ui};
 const ALICE: &[u8] = include_bytes!("../../assets/alice.wav");
 const BOB: &[u8] = include_bytes!("../../assets/bob.wav");
 
-/// A call between two people behind NATs, simulated.
+/// A call between two people behind NATs, simulated: over SIP, over XMPP, or over both.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What Alice is behind: open, full-cone, address-restricted, port-restricted, symmetric,

@@ -25,11 +25,19 @@ pub fn show(ui: &Ui, outcome: &Outcome) {
     for call in &outcome.calls {
         explain(ui, call);
     }
-    let call = outcome.first();
-    path(ui, call);
-    quality(ui, &call.report);
-    nats(ui, &call.report);
+    for call in &outcome.calls {
+        let over = over_what(outcome, call);
+        path(ui, call, &over);
+        quality(ui, &call.report, &over);
+        nats(ui, &call.report, &over);
+    }
     without_ice(ui, outcome);
+}
+
+/// Which call a heading speaks of, where there are two.
+fn over_what(outcome: &Outcome, call: &Call) -> String {
+    let several = outcome.calls.len() > 1;
+    if several { format!(", over {}", via_name(call.spec.via)) } else { String::new() }
 }
 
 /// The time of what is told when all is over.
@@ -95,17 +103,17 @@ fn heading(ui: &Ui, text: &str) {
     ui.say(ui.paint("1", text));
 }
 
-fn path(ui: &Ui, call: &Call) {
+fn path(ui: &Ui, call: &Call, which: &str) {
     let report = &call.report;
     let (Some(path), Some(verdict)) = (&report.alice.path, call.verdict(Who::Alice)) else {
         if let Some(explanation) = &report.alice.explanation {
-            heading(ui, "What was tried");
+            heading(ui, &format!("What was tried{which}"));
             explanation.words().iter().for_each(|line| ui.say(format!("  {line}")));
             ui.say("");
         }
         return;
     };
-    heading(ui, "The path that won, and why");
+    heading(ui, &format!("The path that won, and why{which}"));
     ui.say(format!("  {}", route(path)));
     if path.relayed {
         ui.say("  Relayed: there is no direct way between Alice and Bob.");
@@ -139,8 +147,8 @@ fn route(path: &Path) -> String {
     format!("Alice {inside}{}  ⇄  {} Bob", path.local, path.remote)
 }
 
-fn quality(ui: &Ui, report: &Report) {
-    heading(ui, "What was heard");
+fn quality(ui: &Ui, report: &Report, which: &str) {
+    heading(ui, &format!("What was heard{which}"));
     for who in [Who::Bob, Who::Alice] {
         let side = report.side(who);
         let (listener, speaker) = if who == Who::Bob { ("Bob", "Alice") } else { ("Alice", "Bob") };
@@ -159,12 +167,12 @@ fn quality(ui: &Ui, report: &Report) {
     ui.say("");
 }
 
-fn nats(ui: &Ui, report: &Report) {
+fn nats(ui: &Ui, report: &Report, which: &str) {
     let sides = [("Alice", &report.alice_nats), ("Bob", &report.bob_nats)];
     if sides.iter().all(|(_, nats)| nats.is_empty()) {
         return;
     }
-    heading(ui, "The NATs' tables while they spoke");
+    heading(ui, &format!("The NATs' tables while they spoke{which}"));
     for (name, nats) in sides {
         for (at, nat) in nats.iter().enumerate() {
             let which = if nats.len() > 1 { format!(" {}", at + 1) } else { String::new() };
@@ -214,6 +222,30 @@ pub fn files(ui: &Ui, outcome: &Outcome, files: &[(PathBuf, String)]) {
     let at_ms = outcome.calls.last().map_or(0, end_ms);
     for (path, what) in files {
         ui.event_at(at_ms, "file", json!({ "path": path.to_string_lossy(), "what": what }));
-        ui.say(format!("  {:<32} {what}", path.display()));
+    }
+    columns(files).iter().for_each(|line| ui.say(line));
+}
+
+/// A line for each file, in columns however long the folder's name is.
+fn columns(files: &[(PathBuf, String)]) -> Vec<String> {
+    let name = |path: &PathBuf| path.display().to_string();
+    let longest = files.iter().map(|(path, _)| name(path).chars().count()).max();
+    let width = longest.unwrap_or_default();
+    files.iter().map(|(path, what)| format!("  {:<width$}  {what}", name(path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn files_stand_in_columns_however_long_their_names_are() {
+        let file = |path: &str| (path.into(), "what".to_owned());
+        let folder = "/a/very/long/folder/that/somebody/named/for/the/demo";
+        let lines =
+            columns(&[file(&format!("{folder}/x")), file(&format!("{folder}/longer.html"))]);
+        let column = |line: &String| line.find("what").unwrap();
+        assert_eq!(column(&lines[0]), column(&lines[1]), "{lines:#?}");
+        assert_eq!(lines[1], format!("  {folder}/longer.html  what"));
     }
 }

@@ -52,7 +52,8 @@ impl<'a> View<'a> {
         let width = alice.chars().count().max(bob.chars().count());
         let pad = |line: &str| format!("{line}{}", "─".repeat(width - line.chars().count() + 2));
         let ui = self.ui;
-        ui.say(ui.paint("1", "Alice calls Bob."));
+        let over: Vec<&str> = vias.iter().map(|via| via_name(*via)).collect();
+        ui.say(ui.paint("1", &format!("Alice calls Bob over {}.", over.join(", then over "))));
         ui.say(format!(
             "Simulated, in virtual time: round trip {} ms, seed {}, loss {}.",
             spec.rtt.as_millis(),
@@ -65,7 +66,7 @@ impl<'a> View<'a> {
         ui.say(format!(
             "        {gap}├── internet ── {} {CORE}: {}, STUN{} for {DOMAIN}",
             self.name(Who::Core),
-            vias.iter().map(|via| via_name(*via)).collect::<Vec<_>>().join(", "),
+            over.join(", "),
             if spec.turn { " and TURN" } else { "" }
         ));
         ui.say(format!("  {} {}┘", self.name(Who::Bob), pad(&bob)));

@@ -6,13 +6,17 @@
 //! | `streams` | what TCP carries, cut into messages |
 //! | [`classify`] | what a message is, in a few words |
 //! | `xmpp` | the same for what an XMPP stream carries |
+//! | [`layout`] | what every drawing shares: which rows stand in one line, what each is drawn as |
 //! | [`text`] | a ladder as text, and two side by side |
 //! | [`svg`] | the same as a picture |
 
 pub mod classify;
+pub mod layout;
 pub mod read;
 mod streams;
 pub mod svg;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod xmpp;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::text::SAME_TIME;
+use super::layout::{self, Align, Mark, Media, column, count};
 use super::{Ladder, Row, Topic};
 
 /// The look of all ladders; the colours are variables of whoever shows them.
@@ -67,7 +67,7 @@ impl Sheet {
 pub fn file(ladders: &[(&str, &Ladder)]) -> String {
     let sheet = if ladders.len() > 1 { Sheet { step: 260, ..Sheet::HALF } } else { Sheet::WIDE };
     let all: Vec<&Ladder> = ladders.iter().map(|(_, ladder)| *ladder).collect();
-    let lines = lines(&all);
+    let lines = layout::lines(&all, Align::Starts);
     let columns = all.iter().map(|ladder| ladder.columns.len()).max().unwrap_or_default();
     let one = sheet.width(columns) + GAP;
     let top = if ladders.len() > 1 { 40 } else { 8 };
@@ -109,55 +109,6 @@ pub fn inline(
     }
 }
 
-/// All rows of a ladder, a line each.
-pub fn all(ladder: &Ladder) -> Vec<Option<usize>> {
-    (0..ladder.rows.len()).map(Some).collect()
-}
-
-/// The lines of one ladder among several.
-pub fn column(lines: &[Vec<Option<usize>>], at: usize) -> Vec<Option<usize>> {
-    lines.iter().map(|line| line.get(at).copied().flatten()).collect()
-}
-
-/// Which row of each ladder stands in which line: rows share one when they are about as long after
-/// their ladder's origin, or before it as long after its start.
-pub fn lines(ladders: &[&Ladder]) -> Vec<Vec<Option<usize>>> {
-    let origins: Vec<usize> = ladders
-        .iter()
-        .map(|ladder| ladder.rows.iter().take_while(|row| row.at() < ladder.origin).count())
-        .collect();
-    let ends: Vec<usize> = ladders.iter().map(|ladder| ladder.rows.len()).collect();
-    let at = |ladder: usize, row: usize| ladders[ladder].rows[row].at().as_secs_f64();
-    let before = merged(vec![0; ladders.len()], &origins, at);
-    let since = |ladder: usize, row| at(ladder, row) - ladders[ladder].origin.as_secs_f64();
-    [before, merged(origins, &ends, since)].concat()
-}
-
-/// Lines of the rows from `next` to `ends` of each ladder, by when they are.
-fn merged(
-    mut next: Vec<usize>,
-    ends: &[usize],
-    when: impl Fn(usize, usize) -> f64,
-) -> Vec<Vec<Option<usize>>> {
-    let mut lines = Vec::new();
-    loop {
-        let ahead: Vec<Option<f64>> = next
-            .iter()
-            .zip(ends)
-            .enumerate()
-            .map(|(ladder, (row, end))| (row < end).then(|| when(ladder, *row)))
-            .collect();
-        let Some(first) = ahead.iter().flatten().copied().reduce(f64::min) else { return lines };
-        let mut line = Vec::new();
-        for (next, ahead) in next.iter_mut().zip(ahead) {
-            let now = ahead.is_some_and(|ahead| ahead - first <= SAME_TIME.as_secs_f64());
-            line.push(now.then_some(*next));
-            *next += usize::from(now);
-        }
-        lines.push(line);
-    }
-}
-
 fn drawing(
     ladder: &Ladder,
     lines: &[Option<usize>],
@@ -192,7 +143,7 @@ fn drawing(
 
 /// Seconds since the origin, which rows may precede.
 fn time(at: Duration, origin: Duration) -> String {
-    format!("{:.3}", at.as_secs_f64() - origin.as_secs_f64()).replace('-', "−")
+    format!("{:.3}", layout::seconds(at, origin)).replace('-', "−")
 }
 
 pub fn capital(name: &str) -> String {
@@ -201,10 +152,9 @@ pub fn capital(name: &str) -> String {
 }
 
 fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
-    match row {
-        Row::Message { from, to, arrived, topic, label, .. } if from == to => {
-            let (x, class) = (sheet.x(*from), topic_class(*topic));
-            debug_assert!(!arrived, "what arrives arrives somewhere");
+    match layout::mark(row) {
+        Mark::Nowhere { from, topic, label } => {
+            let (x, class) = (sheet.x(from), topic_class(topic));
             html! {
                 line class={ "wire lost " (class) } x1=(x) x2=(x + 30) y1=(y) y2=(y) {}
                 (cross(x + 38, y))
@@ -214,31 +164,11 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
                 }
             }
         }
-        Row::Message { from, to, arrived, topic, label, .. } => {
-            arrow(sheet, y, (*from, *to), *arrived, topic_class(*topic), label)
+        Mark::Arrow { from, to, arrived, topic, label } => {
+            arrow(sheet, y, (from, to), arrived, topic_class(topic), label)
         }
-        Row::Media { at, until, from, to, forth, back } => {
-            let (left, right) = (sheet.x(*from.min(to)), sheet.x(*from.max(to)));
-            let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
-            let length = (*until - *at).as_secs_f64();
-            let long = format!(
-                "media for {length:.1} s: {} of {} packets →, ← {} of {}",
-                forth.0, forth.1, back.0, back.1
-            );
-            let middle = format!("media {length:.1} s: → {}, ← {}", of(*forth), of(*back));
-            let short = format!("→ {} ← {}", of(*forth), of(*back));
-            let room = right - left - 12;
-            let label =
-                [&long, &middle].into_iter().find(|l| l.chars().count() <= sheet.letters(room));
-            html! {
-                rect class="media" x=(left + 4) y=(y - 11) width=(right - left - 8) height="22" rx="11" {}
-                text class="label within" x=(left.midpoint(right)) y=(y + 4) {
-                    (cut(label.unwrap_or(&short), sheet.letters(room)))
-                    title { (long) }
-                }
-            }
-        }
-        Row::Note { text, .. } => html! {
+        Mark::Media(passed) => media(sheet, y, passed),
+        Mark::Note(text) => html! {
             line class="note" x1=(sheet.margin) x2=(sheet.x(columns.saturating_sub(1))) y1=(y) y2=(y) {}
             text class="said" x=(sheet.margin + 10) y=(y + 4) {
                 (cut(text, sheet.letters(sheet.x(columns.saturating_sub(1)) + EDGE - sheet.margin - 10)))
@@ -248,9 +178,24 @@ fn drawn(row: &Row, sheet: Sheet, y: usize, columns: usize) -> Markup {
     }
 }
 
-/// How many of how many arrived, where there is little room.
-fn of((arrived, sent): (usize, usize)) -> String {
-    if arrived == sent { sent.to_string() } else { format!("{arrived}/{sent}") }
+fn media(sheet: Sheet, y: usize, passed: Media) -> Markup {
+    let Media { left, right, secs, to_right, to_left } = passed;
+    let (left, right) = (sheet.x(left), sheet.x(right));
+    let long = format!(
+        "media for {secs:.1} s: {} of {} packets →, ← {} of {}",
+        to_right.0, to_right.1, to_left.0, to_left.1
+    );
+    let middle = format!("media {secs:.1} s: → {}, ← {}", count(to_right), count(to_left));
+    let short = format!("→ {} ← {}", count(to_right), count(to_left));
+    let room = right - left - 12;
+    let label = [&long, &middle].into_iter().find(|l| l.chars().count() <= sheet.letters(room));
+    html! {
+        rect class="media" x=(left + 4) y=(y - 11) width=(right - left - 8) height="22" rx="11" {}
+        text class="label within" x=(left.midpoint(right)) y=(y + 4) {
+            (cut(label.unwrap_or(&short), sheet.letters(room)))
+            title { (long) }
+        }
+    }
 }
 
 fn arrow(
@@ -306,21 +251,8 @@ pub const fn topic_class(topic: Topic) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{cut, file, lines};
-    use crate::ladder::{Ladder, Row, Topic};
-
-    fn message(at_ms: u64, (from, to): (usize, usize), arrived: bool, label: &str) -> Row {
-        let at = Duration::from_millis(at_ms);
-        let label = label.to_owned();
-        Row::Message { at, from, to, arrived, topic: Topic::Signalling, label, text: None }
-    }
-
-    fn ladder(rows: Vec<Row>) -> Ladder {
-        let columns = ["alice", "core", "bob"].map(str::to_owned).to_vec();
-        Ladder { columns, rows, origin: Duration::ZERO }
-    }
+    use super::{cut, file};
+    use crate::ladder::tests::{ladder, message};
 
     #[test]
     fn what_is_said_is_escaped_and_what_is_lost_is_crossed() {
@@ -336,29 +268,6 @@ mod tests {
         }
         let opened = svg.matches('<').count() - svg.matches("</").count();
         assert_eq!(opened, svg.matches("</").count());
-    }
-
-    #[test]
-    fn rows_of_the_same_time_share_a_line() {
-        let sip = ladder([10, 90].map(|at| message(at, (0, 1), true, "m")).to_vec());
-        let times = [5, 12, 110, 150, 192];
-        let mut xmpp = ladder(times.map(|at| message(at, (0, 1), true, "m")).to_vec());
-        xmpp.origin = Duration::from_millis(100);
-        let expected = [
-            // What one of them did before its origin.
-            [None, Some(0)],
-            [None, Some(1)],
-            [Some(0), Some(2)],
-            [None, Some(3)],
-            [Some(1), Some(4)],
-        ];
-        assert_eq!(lines(&[&sip, &xmpp]), expected.map(|line| line.to_vec()));
-        let mut late = sip.clone();
-        late.origin = Duration::from_millis(50);
-        // Both begin together, though one takes longer to its origin.
-        xmpp.origin = Duration::from_millis(180);
-        let begin: Vec<Vec<Option<usize>>> = lines(&[&late, &xmpp]);
-        assert_eq!(begin[..2], [[Some(0), Some(0)], [None, Some(1)]].map(|line| line.to_vec()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A ladder as text, for terminals and `ladder.txt`; and two of them side by side.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
+use super::layout::{self, Align, Mark, Media, count};
 use super::{Ladder, Row};
 
 /// The width of the column of times.
@@ -21,10 +21,6 @@ const NARROW: usize = 30;
 
 /// Between two ladders.
 const GAP: usize = 4;
-
-/// Rows of two ladders share a line when they are no further apart: less than any way through a
-/// network takes.
-pub const SAME_TIME: Duration = Duration::from_millis(8);
 
 /// Draws a ladder.
 pub fn draw(ladder: &Ladder) -> String {
@@ -54,25 +50,17 @@ pub fn side_by_side(ladders: [(&str, &Ladder); 2], narrow: bool) -> String {
     };
     line(&format!("{:TIME$}{left_title}", ""), &format!("{:TIME$}{right_title}", ""));
     line(&sheet.head(), &sheet.head());
-    let since = |ladder: &Ladder, row: &Row| row.at().as_secs_f64() - ladder.origin.as_secs_f64();
-    let drawn =
-        |ladder: &Ladder, row: &Row| format!("{}{}", time(since(ladder, row)), sheet.row(row));
     let bare = format!("{:TIME$}{}", "", sheet.poles());
-    let (mut lefts, mut rights) = (left.rows.iter().peekable(), right.rows.iter().peekable());
-    loop {
-        let ahead = match (lefts.peek(), rights.peek()) {
-            (None, None) => break,
-            (Some(_), None) => -1.0,
-            (None, Some(_)) => 1.0,
-            (Some(l), Some(r)) => since(left, l) - since(right, r),
-        };
-        let together = ahead.abs() <= SAME_TIME.as_secs_f64();
-        let l = lefts.next_if(|_| together || ahead < 0.0);
-        let r = rights.next_if(|_| together || ahead > 0.0);
-        line(
-            &l.map_or_else(|| bare.clone(), |row| drawn(left, row)),
-            &r.map_or_else(|| bare.clone(), |row| drawn(right, row)),
-        );
+    let drawn = |ladder: &Ladder, row: Option<usize>| {
+        let row = row.and_then(|row| ladder.rows.get(row));
+        row.map_or_else(
+            || bare.clone(),
+            |row| format!("{}{}", time(layout::seconds(row.at(), ladder.origin)), sheet.row(row)),
+        )
+    };
+    let lines = layout::lines(&[left, right], Align::Origin);
+    for (l, r) in layout::column(&lines, 0).into_iter().zip(layout::column(&lines, 1)) {
+        line(&drawn(left, l), &drawn(right, r));
     }
     text
 }
@@ -112,26 +100,11 @@ impl<'a> Sheet<'a> {
     }
 
     fn row(&self, row: &Row) -> String {
-        match row {
-            Row::Message { from, to, arrived, label, .. } => {
-                self.arrow(*from, *to, *arrived, label)
-            }
-            Row::Media { at, until, from, to, forth, back } => {
-                let (left, right) = (*from.min(to), *from.max(to));
-                let (forth, back) = if from <= to { (forth, back) } else { (back, forth) };
-                let length = (*until - *at).as_secs_f64();
-                let long = format!(
-                    "media {length:.1} s: ► {} of {}, ◄ {} of {}",
-                    forth.0, forth.1, back.0, back.1
-                );
-                let counts = format!("{length:.1} s ►{} ◄{}", short(*forth), short(*back));
-                // The double line says that it is media, where the word has no room.
-                let room = self.room(left, right);
-                let labels = [long, format!("media {counts}"), counts.clone()];
-                let fits = labels.into_iter().find(|label| label.chars().count() < room);
-                self.double(left, right, &fits.unwrap_or(counts))
-            }
-            Row::Note { text, .. } => self.note(text),
+        match layout::mark(row) {
+            Mark::Nowhere { from, label, .. } => self.nowhere(from, label),
+            Mark::Arrow { from, to, arrived, label, .. } => self.arrow(from, to, arrived, label),
+            Mark::Media(passed) => self.media(passed),
+            Mark::Note(text) => self.note(text),
         }
     }
 
@@ -154,11 +127,6 @@ impl<'a> Sheet<'a> {
     /// An arrow from pole to pole; what does not arrive ends in `✗` short of the pole.
     fn arrow(&self, from: usize, to: usize, arrived: bool, label: &str) -> String {
         let mut line = self.bare();
-        if from == to {
-            let words = format!("─{label}─✗ to an address that leads nowhere");
-            put(&mut line, from * self.step + 1, &words);
-            return line.into_iter().collect();
-        }
         let (left, right) = (from.min(to) * self.step, from.max(to) * self.step);
         line[left + 1..right].fill('─');
         let head = if from < to { right - 1 } else { left + 1 };
@@ -172,6 +140,27 @@ impl<'a> Sheet<'a> {
         let least = if arrived { ARROW - LEAST_ARROW } else { 0 };
         self.centre(&mut line, from.min(to), from.max(to), &fit(label, room, least));
         line.into_iter().collect()
+    }
+
+    fn nowhere(&self, from: usize, label: &str) -> String {
+        let mut line = self.bare();
+        let words = format!("─{label}─✗ to an address that leads nowhere");
+        put(&mut line, from * self.step + 1, &words);
+        line.into_iter().collect()
+    }
+
+    fn media(&self, passed: Media) -> String {
+        let Media { left, right, secs, to_right, to_left } = passed;
+        let long = format!(
+            "media {secs:.1} s: ► {} of {}, ◄ {} of {}",
+            to_right.0, to_right.1, to_left.0, to_left.1
+        );
+        let counts = format!("{secs:.1} s ►{} ◄{}", count(to_right), count(to_left));
+        // The double line says that it is media, where the word has no room.
+        let room = self.room(left, right);
+        let labels = [long, format!("media {counts}"), counts.clone()];
+        let fits = labels.into_iter().find(|label| label.chars().count() < room);
+        self.double(left, right, &fits.unwrap_or(counts))
     }
 
     fn double(&self, from: usize, to: usize, label: &str) -> String {
@@ -219,11 +208,6 @@ fn fit(label: &str, room: usize, more: usize) -> String {
     }
 }
 
-/// How many of how many arrived, where there is little room.
-fn short((arrived, sent): (usize, usize)) -> String {
-    if arrived == sent { sent.to_string() } else { format!("{arrived}/{sent}") }
-}
-
 fn time(secs: f64) -> String {
     format!("{secs:>8.3}  ")
 }
@@ -242,18 +226,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{draw, side_by_side};
-    use crate::ladder::{Ladder, Row, Topic};
-
-    fn message(at_ms: u64, (from, to): (usize, usize), arrived: bool, label: &str) -> Row {
-        let at = Duration::from_millis(at_ms);
-        let label = label.to_owned();
-        Row::Message { at, from, to, arrived, topic: Topic::Signalling, label, text: None }
-    }
-
-    fn ladder(rows: Vec<Row>) -> Ladder {
-        let columns = ["alice", "core", "bob"].map(str::to_owned).to_vec();
-        Ladder { columns, rows, origin: Duration::ZERO }
-    }
+    use crate::ladder::Row;
+    use crate::ladder::tests::{ladder, message};
 
     #[test]
     fn arrows_end_where_they_should() {

@@ -286,7 +286,9 @@ impl Chat<'_> {
             // Lines wait while there is nobody to take them.
             Event::Registered { .. } => {
                 line.clear_deadline();
-                self.online = true;
+                if !std::mem::replace(&mut self.online, true) {
+                    self.ui.note(events::words(&event).unwrap_or_default());
+                }
             }
             Event::RegistrationFailed { retry_in: Some(_), .. } => {
                 self.online = false;

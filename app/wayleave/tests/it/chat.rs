@@ -37,6 +37,7 @@ fn a_line_waits_for_a_core_that_comes_back() {
         of.map(|message| message["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(said("out"), ["are you there?", "and now?"]);
+    assert!(end.said.contains("logged in at"), "people are told that they are back: {}", end.said);
     // The core had them before the chat ended: it gave them back to her.
     assert_eq!(said("in"), said("out"));
 }

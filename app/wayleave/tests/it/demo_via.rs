@@ -101,6 +101,18 @@ fn both_tell_the_same_story_side_by_side() {
     // The terminal shows them too, and what each takes.
     let words = ["Over SIP", "Over XMPP", "session-initiate", "What it takes", "round trips"];
     assert_eq!(in_order(&told.said, &words), Ok(()));
+    // Each result says of which call it is.
+    let words = [
+        "The path that won, and why, over SIP",
+        "What was heard, over SIP",
+        "The NATs' tables while they spoke, over SIP",
+        "The path that won, and why, over XMPP",
+        "What was heard, over XMPP",
+        "The NATs' tables while they spoke, over XMPP",
+        "what Bob heard of Alice (over SIP)",
+        "what Bob heard of Alice (over XMPP)",
+    ];
+    assert_eq!(in_order(&told.said, &words), Ok(()));
     both_are_reported(&told, &serde_json::from_str(&read(out, "report.json")).unwrap());
 }
 

@@ -6,6 +6,7 @@ use scenarios::Via;
 use super::part;
 use crate::demo::files::ladder_text;
 use crate::demo::outcome::{Call, Outcome, via_name};
+use crate::ladder::layout::{self, Align};
 use crate::ladder::svg::{self, Sheet};
 use crate::ladder::{Ladder, Row, Topic};
 
@@ -53,7 +54,7 @@ fn window(content: Markup, label: &str, class: &str) -> Markup {
 }
 
 fn alone(call: &Call) -> Markup {
-    let lines = svg::all(&call.ladder);
+    let lines = layout::all(&call.ladder);
     let prefix = prefix(call.spec.via);
     let draw = |sheet| svg::inline(&call.ladder, &lines, sheet, false, &prefix);
     html! {
@@ -64,13 +65,13 @@ fn alone(call: &Call) -> Markup {
 
 fn beside(outcome: &Outcome) -> Markup {
     let ladders: Vec<&Ladder> = outcome.calls.iter().map(|call| &call.ladder).collect();
-    let lines = svg::lines(&ladders);
+    let lines = layout::lines(&ladders, Align::Starts);
     let pictures = html! {
         div.beside {
             @for (at, call) in outcome.calls.iter().enumerate() {
                 div {
                     h3.via { "Over " (via_name(call.spec.via)) }
-                    (svg::inline(&call.ladder, &svg::column(&lines, at), Sheet::HALF, true, &prefix(call.spec.via)))
+                    (svg::inline(&call.ladder, &layout::column(&lines, at), Sheet::HALF, true, &prefix(call.spec.via)))
                 }
             }
         }
@@ -79,7 +80,7 @@ fn beside(outcome: &Outcome) -> Markup {
         (window(pictures, "Both ladders", "for-wide"))
         @for call in &outcome.calls {
             @let name = format!("Over {}", via_name(call.spec.via));
-            @let lines = svg::all(&call.ladder);
+            @let lines = layout::all(&call.ladder);
             div.for-narrow { h3.via { (name) } }
             (window(svg::inline(&call.ladder, &lines, Sheet::NARROW, true, &prefix(call.spec.via)), &name, "for-narrow"))
         }
