@@ -21,7 +21,6 @@ pub(super) struct Check {
     use_candidate: bool,
     base: Endpoint,
     remote: Endpoint,
-    last_sent: Instant,
     /// Given up for another check of the same pair: an answer still counts, silence does not.
     cancelled: bool,
 }
@@ -73,7 +72,6 @@ impl Agent {
             use_candidate: request.use_candidate,
             base,
             remote: remote_endpoint,
-            last_sent: now,
             cancelled: false,
         };
         self.checks.insert(transaction_id, check);
@@ -102,7 +100,6 @@ impl Agent {
         let mut bytes = Vec::new();
         match check.transaction.poll_output(&mut bytes) {
             Some(Output::Send) => {
-                check.last_sent = now;
                 let (base, remote) = (check.base, check.remote);
                 if let Some(at) = check.transaction.poll_timeout() {
                     self.timers.set(Timer::Check(id), at);
@@ -260,7 +257,7 @@ impl Agent {
         //= RFC 8445 §7.2.5.3.3: the pair has succeeded, and thaws those of its foundation.
         pair.state = PairState::Succeeded;
         pair.failure = None;
-        pair.rtt = Some(now.saturating_since(check.last_sent));
+        pair.rtt = Some(round_trip(now, &check.transaction, pair.rtt));
         let foundation = pair.foundation.clone();
         //= RFC 8445 §7.2.5.3.4: a check that nominated, or that the other side nominated, selects.
         let selects = match self.role {
@@ -300,6 +297,17 @@ impl Agent {
         self.event(Event::Pair(id));
         self.consider(now);
     }
+}
+
+/// The round trip of a pair, of which `known` was known before, when a check of it is answered.
+///
+//= RFC 8489 §6.2.1: of a check that was sent more than once one cannot tell which of its
+//= transmissions was answered (Karn's rule).
+///
+/// The first of them gives a bound from above, which is of use as long as nothing better is known.
+fn round_trip(now: Instant, check: &Transaction, known: Option<Duration>) -> Duration {
+    let at_most = now.saturating_since(check.started());
+    check.round_trip(now).unwrap_or_else(|| known.map_or(at_most, |known| known.min(at_most)))
 }
 
 /// Transmissions that double their distance, and a wait after the last that ends at `lifetime`.

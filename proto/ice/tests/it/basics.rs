@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ice::agent::Event;
-use ice::{CandidateKind, Fate, PairState, Pruned};
+use ice::agent::{Config, Event};
+use ice::{CandidateKind, Fate, PairState, Pruned, Role};
 
 use crate::world::{ALICE, BOB, Behaviour, World};
 
@@ -26,6 +26,41 @@ fn two_hosts_find_each_other_in_two_round_trips() {
         assert!(at(&writable) < at(&selected) && at(&selected) < at(&Event::Completed));
         assert_eq!(world.agents[side].explain().reason, None);
     }
+}
+
+/// Of a check that was sent again one cannot tell which of its transmissions was answered: no round
+/// trip is told that is shorter than the way is long.
+#[test]
+fn a_round_trip_is_never_told_too_short() {
+    let truth = Duration::from_millis(600);
+    for (seed, loss) in (0..200).map(|seed| (seed, f64::from(u8::from(seed > 0)) * 0.2)) {
+        let roles = [Role::Controlling, Role::Controlled];
+        let mut world = World::with(1, Config::default(), roles, seed);
+        (world.latency, world.loss) = (truth / 2, loss);
+        world.start(1);
+        world.settle(Duration::from_secs(60));
+        for side in [ALICE, BOB] {
+            let Some(way) = world.agents[side].way(0, 1) else { continue };
+            let rtt = way.rtt.unwrap();
+            assert!(rtt >= truth, "seed {seed}: {rtt:?}");
+            assert!(loss > 0.0 || rtt == truth, "without loss: {rtt:?}");
+        }
+    }
+}
+
+/// A check that was sent once says exactly how long the way is, whatever those before it said.
+#[test]
+fn a_round_trip_is_exact_where_it_can_be() {
+    let mut world = World::new(1);
+    world.dead = world.addresses.concat();
+    world.start(1);
+    world.run(Duration::from_millis(1000));
+    world.dead.clear();
+    world.settle(Duration::from_secs(10));
+    world.agreed(1);
+    // Their first checks were answered at their third transmission, her nomination at its first.
+    assert_eq!(world.agents[ALICE].way(0, 1).unwrap().rtt, Some(Duration::from_millis(40)));
+    assert!(world.agents[BOB].way(0, 1).unwrap().rtt.unwrap() >= Duration::from_millis(40));
 }
 
 #[test]
