@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `config.rs` | its pace and its patience |
 //! | `stream.rs` | what is known of one stream: candidates, the chosen pairs |
 //! | `pairing.rs` | forming pairs, pruning (§6.1.2) |
 //! | `check.rs` | sending checks and reading their answers (§7.2) |
@@ -14,7 +15,6 @@
 //! | `wire.rs` | the STUN messages of ICE (§7.1, §16.1) |
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use machine::{Endpoint, Entropy, Instant, Now, Timers};
 use stun::TransactionId;
@@ -27,6 +27,7 @@ use crate::{Candidate, Credentials, LocalCandidate, defaults};
 
 mod answer;
 mod check;
+mod config;
 mod keepalive;
 mod nominate;
 mod pairing;
@@ -40,64 +41,9 @@ use answer::Early;
 use check::Check;
 use stream::Stream;
 
+pub use config::Config;
 pub use report::Stats;
 pub use stream::Way;
-
-/// How an agent behaves.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Time between two slots, for the retransmission time-out of checks (§14.3).
-    pub ta: Duration,
-    /// The least retransmission time-out.
-    pub rto_min: Duration,
-    /// The largest retransmission time-out.
-    pub rto_max: Duration,
-    /// How long a check waits for its answer.
-    pub check_lifetime: Duration,
-    /// How long to look for a path before failing.
-    pub patience: Duration,
-    /// How long to look for one while candidates may still come.
-    pub trickle_patience: Duration,
-    /// How long to wait for a better pair before nominating.
-    pub nomination_patience: Duration,
-    /// How long, if the best one is relayed and direct ones may still work.
-    pub relayed_nomination_patience: Duration,
-    /// The longest silence on the chosen way.
-    pub keepalive: Duration,
-    /// Pairs over all checklists.
-    pub max_pairs: usize,
-}
-
-impl Config {
-    /// Without intervals of zero, which would never let time move on.
-    fn sane(self) -> Self {
-        let least = Duration::from_millis(1);
-        Self {
-            nomination_patience: self.nomination_patience.max(least),
-            relayed_nomination_patience: self.relayed_nomination_patience.max(least),
-            keepalive: self.keepalive.max(least),
-            rto_min: self.rto_min.max(least),
-            ..self
-        }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            ta: defaults::TA,
-            rto_min: defaults::RTO_MIN,
-            rto_max: defaults::RTO_MAX,
-            check_lifetime: defaults::CHECK_LIFETIME,
-            patience: defaults::PATIENCE,
-            trickle_patience: defaults::TRICKLE_PATIENCE,
-            nomination_patience: defaults::NOMINATION_PATIENCE,
-            relayed_nomination_patience: defaults::RELAYED_NOMINATION_PATIENCE,
-            keepalive: defaults::KEEPALIVE,
-            max_pairs: defaults::MAX_PAIRS,
-        }
-    }
-}
 
 /// Why a candidate of ours was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
