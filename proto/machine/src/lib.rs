@@ -15,6 +15,7 @@
 //! | [`train`] | several datagrams in one input, cut apart |
 //! | [`timers`] | [`Timers`], every deadline of a machine, the next one in O(1) |
 //! | [`entropy`] | [`Entropy`], seeded randomness that forks by label |
+//! | [`srv`] | [`srv::Lookups`]: from the name of a service to addresses (RFC 2782) |
 //! | [`endpoint`], [`address`] | [`Endpoint`] in canonical form, address classes of RFC 6890 |
 //! | [`bucket`] | [`Bucket`]: so much at once, and so much a second |
 //! | [`bytes`] | [`Reader`] and [`Writer`] for network byte order |
@@ -36,6 +37,7 @@ pub mod map;
 pub mod outbox;
 pub mod outputs;
 pub mod redacted;
+pub mod srv;
 pub mod time;
 pub mod timers;
 pub mod train;

@@ -1,10 +1,10 @@
 //! From a URI to addresses (RFC 3263 §4), as a value: it says what to look up, and takes what was
 //! found.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use machine::srv;
 use machine::{Endpoint, Entropy, Record, RecordData, RecordKind, Transport};
 
 use crate::defaults;
@@ -197,23 +197,12 @@ impl Locate {
         self.supported.contains(&transport) && (!self.place.secure || transport == Transport::Tls)
     }
 
-    /// Orders the targets by RFC 2782: priority first, then a draw by weight.
     fn srv(&mut self, transport: Transport, records: &[Record], entropy: &mut Entropy) {
-        let mut targets: Vec<(u16, Reverse<u64>, &str, u16)> = records
-            .iter()
-            .filter_map(|record| match &record.data {
-                RecordData::Srv { priority, weight, port, target } => {
-                    let draw = entropy.below(u64::from(*weight) * 16 + 1);
-                    Some((*priority, Reverse(draw), target.as_str(), *port))
-                }
-                _ => None,
-            })
-            .collect();
-        targets.sort();
-        self.served |= !targets.is_empty();
+        let services = srv::in_order(srv::services(&transport, records).collect(), entropy);
+        self.served |= !services.is_empty();
         self.named |= self.served;
-        let ahead = targets.iter().filter(|(_, _, target, _)| !matches!(*target, "" | "."));
-        let queries = ahead.map(|&(_, _, t, port)| Query::Addresses(transport, t.to_owned(), port));
+        let there = services.into_iter().filter(|service| !service.is_denial());
+        let queries = there.map(|it| Query::Addresses(it.kind, it.target, it.port));
         let behind = std::mem::take(&mut self.todo);
         self.todo = queries.take(defaults::LOCATE_DESTINATIONS).chain(behind).collect();
     }

@@ -8,7 +8,7 @@ pub const LOOKUP: Duration = Duration::from_secs(15);
 /// How long one address may take to accept a connection and to finish TLS: a few retransmissions of
 /// a SYN (RFC 6298 begins at one second and doubles), not the minutes of an operating system.
 pub const CONNECT: Duration = Duration::from_secs(10);
-/// SRV records that are looked at, of both services together. Nobody has as many.
+/// SRV records that are looked at of each of the two services. Nobody has as many.
 pub const MAX_SRV_RECORDS: usize = 16;
 /// Addresses that are tried for a host.
 pub const MAX_HOST_ADDRESSES: usize = 8;

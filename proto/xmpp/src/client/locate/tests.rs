@@ -1,8 +1,9 @@
 //! What DNS says, and where it leads.
 
+use machine::srv::Lookup;
 use machine::{Endpoint, Entropy, Ids, Record, RecordData, RecordKind, ResolveError};
 
-use super::{Locator, Lookup, Service, Target, in_order};
+use super::{Locator, Target};
 use crate::BareJid;
 use crate::client::Config;
 use crate::client::defaults::{MAX_HOST_ADDRESSES, MAX_SRV_RECORDS, MAX_TARGETS};
@@ -177,26 +178,4 @@ fn more_than_is_looked_at() {
         }
     });
     assert_eq!(targets.unwrap().len(), MAX_TARGETS);
-}
-
-#[test]
-fn weights_are_shares() {
-    let service = |priority, weight| Service {
-        direct_tls: false,
-        priority,
-        weight,
-        port: 0,
-        target: String::new(),
-    };
-    let mut entropy = Entropy::seeded(1);
-    let mut first = 0;
-    for _ in 0..1_000 {
-        let order = in_order(
-            vec![service(2, 9), service(1, 30), service(1, 10), service(1, 0)],
-            &mut entropy,
-        );
-        assert_eq!(order.iter().map(|it| it.priority).collect::<Vec<_>>(), [1, 1, 1, 2]);
-        first += u32::from(order.first().is_some_and(|it| it.weight == 30));
-    }
-    assert!((680..=790).contains(&first), "{first} of 1000 where 732 are its share");
 }
