@@ -1,26 +1,25 @@
-//! The client itself: from one attempt to the next, and what it hands to its parts.
+//! The client itself: what it is at, what ends that, and what it hands to its parts.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use machine::{
-    ConnectionBinding, Entropy, FailKind, Id, Ids, Input, Instant, Interface, Machine, Now, Output,
-    Outputs, Record, ResolveError, Timers,
+    Entropy, FailKind, Id, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
 };
 
+use super::attempt::Trying;
 use super::backoff::Backoff;
 use super::config::Config;
-use super::defaults::{CONNECT, LOOKUP, PING, STOP};
-use super::event::{Error, Event, Online, SendError};
+use super::defaults::{PING, STOP};
+use super::event::{Error, Event, SendError};
 use super::link::{Link, Phase};
-use super::locate::{Locator, Lookup, Target};
+use super::locate::Locator;
 use super::session::{Context, Session};
 use super::stats::Stats;
+use crate::Stanza;
 use crate::sasl::Mechanism;
-use crate::stream::client::{self as stream, Action, Stream};
-use crate::{FullJid, Stanza};
+use crate::stream::client::Action;
 
 /// What a client waits for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,15 +55,6 @@ pub(super) enum State {
     Stopping(Box<Link>),
 }
 
-/// One attempt, an address at a time.
-#[derive(Debug)]
-pub(super) struct Trying {
-    link: Box<Link>,
-    rest: VecDeque<Target>,
-    /// What came of the addresses before.
-    failed: Option<Error>,
-}
-
 /// One account and its connection.
 ///
 /// A part of a machine, with the verbs of one: it can be driven by itself too.
@@ -76,19 +66,19 @@ pub struct Client {
     pub(super) session: Session,
     pub(super) backoff: Backoff,
     pub(super) stats: Stats,
-    outputs: Outputs<Event, Infallible>,
-    timers: Timers<Timer>,
+    pub(super) outputs: Outputs<Event, Infallible>,
+    pub(super) timers: Timers<Timer>,
     /// When the server was heard last.
     heard: Instant,
     /// What we logged in with before; nothing less will do.
-    proven: Option<Mechanism>,
+    pub(super) proven: Option<Mechanism>,
     /// For ids of stanzas, which nobody may guess.
     secret: Entropy,
     /// For pauses and the order of servers, which everybody sees.
-    chance: Entropy,
+    pub(super) chance: Entropy,
     /// For streams, each with a fork of its own.
-    streams: Entropy,
-    opened: u64,
+    pub(super) streams: Entropy,
+    pub(super) opened: u64,
 }
 
 impl Client {
@@ -128,7 +118,7 @@ impl Client {
     }
 
     /// Does something with the session; what it sends goes to the stream.
-    fn in_session<T>(
+    pub(super) fn in_session<T>(
         &mut self,
         now: Now,
         what: impl FnOnce(&mut Session, &mut Context<'_>) -> T,
@@ -163,66 +153,6 @@ impl Client {
         self.link_mut().filter(|link| link.conn == id)
     }
 
-    /// Begins an attempt.
-    pub(super) fn begin(&mut self, now: Now) {
-        self.timers.cancel(&Timer::Retry);
-        let (locator, lookups) = Locator::new(&self.config, &mut self.ids);
-        self.timers.set(Timer::Lookup, now.mono + LOOKUP);
-        self.state = State::Locating(locator);
-        self.look_up(now, lookups);
-    }
-
-    fn look_up(&mut self, now: Now, lookups: Vec<Lookup>) {
-        for Lookup { id, name, kinds } in lookups {
-            self.outputs.push(Output::Resolve { id, name, kinds });
-        }
-        if matches!(&self.state, State::Locating(locator) if !locator.is_busy()) {
-            self.located(now);
-        }
-    }
-
-    fn resolved(&mut self, now: Now, id: Id, records: &Result<Vec<Record>, ResolveError>) {
-        if let State::Locating(locator) = &mut self.state {
-            let lookups = locator.resolved(id, records, &mut self.ids);
-            self.look_up(now, lookups);
-        }
-    }
-
-    /// DNS has said what it has to say.
-    fn located(&mut self, now: Now) {
-        self.timers.cancel(&Timer::Lookup);
-        if let State::Locating(locator) = std::mem::replace(&mut self.state, State::Idle) {
-            match locator.targets(&mut self.chance) {
-                Ok(targets) => self.try_next(now, targets, None),
-                Err(error) => self.give_up(now, error),
-            }
-        }
-    }
-
-    /// Tries the next address; without another, the attempt has failed.
-    fn try_next(&mut self, now: Now, mut rest: VecDeque<Target>, failed: Option<Error>) {
-        let Some(target) = rest.pop_front() else {
-            return self.give_up(now, failed.unwrap_or(Error::TimedOut));
-        };
-        let config = stream::Config {
-            account: self.config.jid.clone(),
-            password: self.config.password.clone(),
-            resource: self.config.resource.clone(),
-            policy: crate::sasl::Policy {
-                allow: self.config.policy.allow.clone(),
-                at_least: self.proven,
-            },
-            direct_tls: target.direct_tls,
-            allow_plaintext: !self.config.require_tls,
-        };
-        self.opened += 1;
-        let entropy = self.streams.fork(&format!("xmpp.stream.{}", self.opened));
-        let stream = Stream::new(config, &entropy, now);
-        let link = Link::open(self.ids.next_id(), target, stream, &mut self.outputs);
-        self.timers.set(Timer::Connect, now.mono + CONNECT);
-        self.state = State::Trying(Trying { link: Box::new(link), rest, failed });
-    }
-
     /// The link is gone, or is to go. `error` says why.
     fn link_failed(&mut self, now: Now, error: Error, close: bool) {
         let close = |client: &mut Self, link: &Link| {
@@ -253,7 +183,7 @@ impl Client {
     }
 
     /// The attempt, or the login, is over.
-    fn give_up(&mut self, now: Now, reason: Error) {
+    pub(super) fn give_up(&mut self, now: Now, reason: Error) {
         self.clear_timers();
         self.in_session(now, |session, context| session.end(context));
         let again = self.config.reconnect && !reason.is_final();
@@ -314,7 +244,7 @@ impl Client {
     }
 
     /// Does what the stream wants.
-    fn pump(&mut self, now: Now) {
+    pub(super) fn pump(&mut self, now: Now) {
         loop {
             let Some(link) = self.link_mut() else { return };
             let Some(action) = link.stream.poll() else { return };
@@ -346,68 +276,6 @@ impl Client {
         if link.write(bytes, outputs).is_err() {
             self.link_failed(now, Error::Stalled, true);
         }
-    }
-
-    fn start_tls(&mut self) {
-        if let State::Trying(trying) = &mut self.state {
-            let domain = self.config.jid.domain().as_str();
-            trying.link.start_tls(domain, &mut self.outputs);
-        }
-    }
-
-    fn online(&mut self, now: Now, jid: FullJid, mechanism: Mechanism, channel_bound: bool) {
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Trying(Trying { link, .. }) => {
-                self.timers.cancel(&Timer::Connect);
-                self.timers.set(Timer::Keepalive, now.mono + self.config.keepalive);
-                self.backoff.online(now.mono);
-                self.stats.logins += 1;
-                self.proven = self.proven.max(Some(mechanism));
-                self.outputs.event(Event::Online(Online {
-                    jid: jid.clone(),
-                    server: link.target.endpoint,
-                    local: link.local,
-                    secured: link.secured,
-                    direct_tls: link.target.direct_tls,
-                    mechanism,
-                    channel_bound,
-                }));
-                self.state = State::Online(link);
-                self.in_session(now, |session, context| session.begin(context, jid));
-            }
-            other => self.state = other,
-        }
-    }
-
-    fn connected(&mut self, now: Now, id: Id, local: machine::Endpoint, room: usize) {
-        let domain = self.config.jid.domain().as_str();
-        let State::Trying(Trying { link, .. }) = &mut self.state else { return };
-        if link.conn != id || link.phase != Phase::Connecting {
-            return;
-        }
-        link.local = local;
-        link.writable(room, &mut self.outputs);
-        if link.target.direct_tls {
-            link.phase = Phase::Handshaking;
-            link.start_tls(domain, &mut self.outputs);
-        } else {
-            link.phase = Phase::Streaming;
-            link.stream.connected(now);
-            self.pump(now);
-        }
-    }
-
-    fn secured(&mut self, now: Now, id: Id, binding: ConnectionBinding, room: usize) {
-        let State::Trying(Trying { link, .. }) = &mut self.state else { return };
-        if link.conn != id {
-            return;
-        }
-        link.secured = true;
-        link.phase = Phase::Streaming;
-        self.timers.cancel(&Timer::Connect);
-        link.writable(room, &mut self.outputs);
-        link.stream.secured(now, binding);
-        self.pump(now);
     }
 
     fn failed(&mut self, now: Now, id: Id, kind: &FailKind) {

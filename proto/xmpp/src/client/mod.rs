@@ -10,7 +10,8 @@
 //! |---|---|
 //! | [`config`] | [`Config`]: the account, and how to reach its server |
 //! | [`event`] | [`Event`], [`Error`] |
-//! | `control` | [`Client`]: from one attempt to the next |
+//! | `control` | [`Client`]: what it is at, and what ends that |
+//! | `attempt` | from the domain to a login |
 //! | `verbs` | what an owner may do |
 //! | `locate` | from a domain to addresses (RFC 6120 §3.2, XEP-0368) |
 //! | `link` | one connection |
@@ -21,6 +22,7 @@
 //! | `resources` | who is there (RFC 6121 §4) |
 //! | [`disco`], `caps` | what others can do (XEP-0030, XEP-0115) |
 
+mod attempt;
 mod backoff;
 mod caps;
 pub mod config;

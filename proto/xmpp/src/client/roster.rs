@@ -81,12 +81,12 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Takes the whole roster in place of what was known.
-    pub(super) fn replace(&mut self, query: &Element) {
+    /// Takes the whole roster in place of what was known. Returns how many contacts were not kept:
+    /// there are too many.
+    pub(super) fn replace(&mut self, query: &Element) -> u64 {
         self.contacts.clear();
-        for item in query.children().filter_map(Item::parse) {
-            self.take(item);
-        }
+        let changes = query.children().filter_map(Item::parse).map(|item| self.take(item));
+        changes.map(|change| u64::from(change == Change::Refused)).sum()
     }
 
     /// Takes one item.
@@ -200,13 +200,13 @@ mod tests {
             Element::builder("item", ns::ROSTER).attr(name("jid"), jid).build()
         });
         let query = Element::builder("query", ns::ROSTER).append_all(items).build();
-        roster.replace(&query);
+        assert_eq!(roster.replace(&query), 1);
         assert_eq!(roster.iter().count(), MAX_CONTACTS);
         let more = item("jid='more@example.org'/>").unwrap();
         assert_eq!(roster.take(more), Change::Refused);
         let known = item("jid='user0@example.org' name='x'/>").unwrap();
         assert!(matches!(roster.take(known), Change::Set(_)));
-        roster.replace(&Element::bare("query", ns::ROSTER));
+        assert_eq!(roster.replace(&Element::bare("query", ns::ROSTER)), 0);
         assert_eq!(roster.iter().count(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What the owner of a client may do.
 
-use machine::{Id, Now};
+use machine::Now;
 
 use super::config::Presence;
 use super::control::{Client, State};
@@ -44,12 +44,6 @@ impl Client {
     #[must_use]
     pub const fn is_online(&self) -> bool {
         matches!(self.state, State::Online(_))
-    }
-
-    /// Whether a name is one of this client's: of a connection or of a look-up.
-    #[must_use]
-    pub const fn owns(&self, id: Id) -> bool {
-        self.ids.contains(id)
     }
 
     /// What was counted.

@@ -141,6 +141,55 @@ fn who_is_there() {
     assert!(matches!(rig.event(), Event::Stanza(_)));
 }
 
+/// Who is in the roster no longer, or does not let us see them, is not there for us: the other server
+/// need not say so, and may be unreachable.
+#[test]
+fn who_may_not_be_seen_any_longer_is_gone() {
+    let push = |rig: &mut Rig, jid: &str, subscription: &str| {
+        let item = format!("<item jid='{jid}' subscription='{subscription}'/>");
+        rig.ask(
+            "alice@example.org",
+            "set",
+            &format!("<query xmlns='{}'>{item}</query>", ns::ROSTER),
+        );
+        assert_eq!(rig.sent_stanza().type_(), Some("result"));
+    };
+    for end in ["none", "from", "remove"] {
+        let mut rig = online();
+        for resource in ["desk", "phone"] {
+            rig.say(&format!("<presence from='bob@example.org/{resource}'/>"));
+            assert!(matches!(rig.event(), Event::Presence { available: true, .. }));
+        }
+        push(&mut rig, "bob@example.org", "to");
+        assert!(matches!(rig.event(), Event::Contact(_)));
+        assert_eq!(rig.client.get().resources(&bare("bob@example.org")).len(), 2);
+        push(&mut rig, "bob@example.org", end);
+        assert!(matches!(rig.event(), Event::Contact(_) | Event::ContactRemoved(_)));
+        for resource in ["desk", "phone"] {
+            let from = jid(&format!("bob@example.org/{resource}"));
+            let (available, show, status, priority) = (false, Show::Online, None, 0);
+            assert_eq!(rig.event(), Event::Presence { from, available, show, status, priority });
+        }
+        assert!(rig.client.get().resources(&bare("bob@example.org")).is_empty(), "{end}");
+        assert!(rig.events.is_empty());
+    }
+    // Our own devices are ours whatever the roster says.
+    let mut rig = online();
+    rig.say("<presence from='alice@example.org/phone'/>");
+    rig.event();
+    push(&mut rig, "alice@example.org", "none");
+    assert_eq!(rig.client.get().resources(&bare("alice@example.org")).len(), 1);
+}
+
+#[test]
+fn contacts_beyond_the_limit_are_counted() {
+    let mut rig = Rig::new(config());
+    let item = |n| format!("<item jid='user{n}@example.org'/>");
+    rig.come_online(&(0..defaults::MAX_CONTACTS + 2).map(item).collect::<String>());
+    assert_eq!(rig.client.get().roster().count(), defaults::MAX_CONTACTS);
+    assert_eq!(rig.client.get().stats().contacts_refused, 2);
+}
+
 #[test]
 fn our_presence() {
     let mut rig = online();

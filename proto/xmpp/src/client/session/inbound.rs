@@ -83,13 +83,12 @@ impl Session {
     }
 
     fn unavailable(&mut self, context: &mut Context<'_>, from: Jid, status: Option<String>) {
-        let gone = match FullJid::try_from(from.clone()) {
+        let removed = match FullJid::try_from(from.clone()) {
             Ok(full) => self.resources.remove(&full).into_iter().collect(),
             Err(_) => self.resources.remove_all(&from.to_bare()),
         };
-        gone.iter().for_each(|resource| self.departed(resource));
-        let (available, show, priority) = (false, Default::default(), 0);
-        context.out.event(Event::Presence { from, available, show, status, priority });
+        removed.iter().for_each(|resource| self.departed(resource));
+        gone(context, from, status);
     }
 
     /// An answer to a request.
@@ -111,7 +110,8 @@ impl Session {
             Purpose::Roster => {
                 if let Ok(query) = result {
                     let empty = Element::bare("query", ns::ROSTER);
-                    self.roster.replace(query.as_ref().unwrap_or(&empty));
+                    let refused = self.roster.replace(query.as_ref().unwrap_or(&empty));
+                    context.stats.contacts_refused += refused;
                     context.out.event(Event::Roster);
                 }
                 self.roster_done(context);
@@ -130,13 +130,9 @@ impl Session {
         let get = kind == IqType::Get;
         let result = if payload.is("query", ns::ROSTER) && !get {
             if from_account(&iq, me) {
-                payload.children().filter_map(Item::parse).for_each(|item| {
-                    match self.roster.take(item) {
-                        Change::Set(contact) => context.out.event(Event::Contact(contact)),
-                        Change::Removed(jid) => context.out.event(Event::ContactRemoved(jid)),
-                        Change::Refused => context.stats.contacts_refused += 1,
-                    }
-                });
+                for item in payload.children().filter_map(Item::parse) {
+                    self.contact_changed(context, me, item);
+                }
                 Ok(None)
             } else {
                 //= RFC 6121 §2.1.6: a push is from our own account, or it is none; it changes nothing,
@@ -154,6 +150,27 @@ impl Session {
             return context.out.event(Event::Request { iq });
         };
         context.send.push(answer(&iq, result.map_err(StanzaError::from)));
+    }
+
+    /// The server says that a contact is new, different or gone.
+    fn contact_changed(&mut self, context: &mut Context<'_>, me: &FullJid, item: Item) {
+        let (jid, event) = match self.roster.take(item) {
+            Change::Set(contact) => {
+                let hidden = (!contact.to).then(|| contact.jid.clone());
+                (hidden, Event::Contact(contact))
+            }
+            Change::Removed(jid) => (Some(jid.clone()), Event::ContactRemoved(jid)),
+            Change::Refused => return context.stats.contacts_refused += 1,
+        };
+        context.out.event(event);
+        //= RFC 6121 §3.2.3, §3.3.3: without a subscription to it nobody's presence is known, whether or
+        //= not the other server says so.
+        if let Some(jid) = jid.filter(|jid| *jid != me.to_bare()) {
+            for resource in self.resources.remove_all(&jid) {
+                self.departed(&resource);
+                gone(context, resource.jid.into(), None);
+            }
+        }
     }
 
     /// What we are: as a whole, or as the hash says that we are.
@@ -179,6 +196,12 @@ pub(in super::super) fn answer(
     };
     answer.set_from(None);
     answer
+}
+
+/// Tells that somebody is not there any more.
+fn gone(context: &mut Context<'_>, from: Jid, status: Option<String>) {
+    let (available, show, priority) = (false, Default::default(), 0);
+    context.out.event(Event::Presence { from, available, show, status, priority });
 }
 
 fn message(context: &mut Context<'_>, me: &FullJid, kind: MessageType, stanza: Stanza) {
