@@ -168,6 +168,8 @@ pub struct Call {
     /// What we want: both ways, unless we hold.
     direction: Direction,
     next_stats: Option<Instant>,
+    /// A path that was lost is being looked for anew.
+    seeking: bool,
     events: VecDeque<Event>,
 }
 
@@ -245,6 +247,7 @@ impl Call {
             agreed: None,
             direction: Direction::BOTH,
             next_stats: None,
+            seeking: false,
             events: VecDeque::from([Event::State(state)]),
         })
     }
@@ -468,13 +471,12 @@ impl Call {
             connect::Event::Path { component, path, .. } => {
                 self.events.push_back(Event::Path { component, path });
                 if component == 1 {
+                    self.seeking = false;
                     self.establish(now);
                 }
             }
             connect::Event::Received { bytes, .. } => self.leg.handle_input(now, &bytes),
-            connect::Event::Failed { explanation, .. } => {
-                self.events.push_back(Event::NoPath(explanation));
-            }
+            connect::Event::Failed { explanation, .. } => self.lost(now, connect, explanation),
             connect::Event::Gathered { .. }
             | connect::Event::Writable { .. }
             | connect::Event::Pair { .. }
@@ -573,6 +575,17 @@ impl Call {
             self.enter(State::Established);
             self.leg.start(now);
             self.next_stats = Some(now.mono + self.config.stats_every);
+        }
+    }
+
+    /// There is no path, or none any longer.
+    ///
+    //= RFC 8445 §9: a path that worked until something of it was gone, as a relay, is looked for anew.
+    //= If that leads nowhere too, there is none.
+    fn lost(&mut self, now: Now, connect: &mut Connect, explanation: Box<Explanation>) {
+        let again = self.state == State::Established && !std::mem::replace(&mut self.seeking, true);
+        if !again || self.restart(now, connect).is_err() {
+            self.events.push_back(Event::NoPath(explanation));
         }
     }
 

@@ -249,3 +249,33 @@ fn the_same_seed_gives_the_same_call() {
     };
     assert_eq!(run(), run());
 }
+
+/// What a session says whose path was lost, as with a relay that is gone: the call looks for another,
+/// once, and goes on.
+#[test]
+fn a_path_that_is_lost_is_looked_for_anew() {
+    let mut network = Network::new([config(IceMode::On), config(IceMode::On)]);
+    network.dial();
+    network.run(2 * SECOND);
+    let lose = |network: &mut Network| {
+        network.verb(0, |call, now, connect| {
+            let session = call.session();
+            let explanation = Box::new(connect.explain(session).unwrap());
+            let lost = connect::Event::Failed { session, explanation };
+            call.handle_connect(now, connect, lost);
+        });
+    };
+    for _ in 0..2 {
+        let told = network.sides[0].told_paths;
+        lose(&mut network);
+        network.run(2 * SECOND);
+        let [alice, bob] = &network.sides;
+        assert!(alice.told_paths > told && !alice.no_path && !bob.no_path);
+    }
+    // What is lost again before it was found is lost.
+    network.cut = true;
+    lose(&mut network);
+    assert!(!network.sides[0].no_path);
+    lose(&mut network);
+    assert!(network.sides[0].no_path);
+}
