@@ -14,6 +14,7 @@ packages=(
   prosody      # an XMPP server
   profanity    # an XMPP client for terminals
   tmux         # the terminals
+  curl         # asks the core what it has counted
   python3-venv # for slixmpp
 )
 

@@ -180,6 +180,16 @@ impl RunningPhone {
         wait_for_event(&mut self.process, name)
     }
 
+    /// Waits for an event by its name, and gives it after all those before it.
+    pub(crate) fn events_until(&mut self, name: &str) -> Vec<Value> {
+        let mut events: Vec<Value> = Vec::new();
+        while events.last().is_none_or(|last| last["event"] != name) {
+            let line = self.process.wait_until(&format!("event {name:?}"), |_| true);
+            events.extend(serde_json::from_str::<Value>(&line));
+        }
+        events
+    }
+
     /// Waits for a message of somebody else's, and gives its text.
     pub(crate) fn hears(&mut self) -> String {
         loop {

@@ -202,6 +202,45 @@ fn calls_over_xmpp_through_nats() {
     assert_eq!((&tcp["relayed"], &tcp["transport"]), (&true.into(), &"tcp".into()), "{tcp}");
 }
 
+/// Two devices of one account ring together: one of them takes the call, the other is told so, and both
+/// are free for the next.
+#[test]
+fn two_devices_of_one_account() {
+    if !available(&["ip"]) {
+        return;
+    }
+    let lan = Lan::new();
+    let core = Core::start(&lan.core, Lan::CORE);
+    core.add_users(&["alice", "bob"]);
+    let phone = |host: &Host, name: &str, verb: &[&str]| {
+        Phone::over("xmpp", host, name, verb, Lan::CORE).trusting(&core.certificate())
+    };
+    let mut devices = [&lan.bob, &lan.core].map(|host| phone(host, "bob", &["answer"]).start());
+    for device in &mut devices {
+        device.event("registered");
+    }
+    let target = format!("xmpp:{}", address("bob"));
+    for n in 0..5 {
+        let mut alice =
+            phone(&lan.alice, "alice", &["call", &target]).with(&["--duration", "700ms"]).start();
+        alice.event("answered");
+        alice.succeed();
+        let told = devices.each_mut().map(|device| device.events_until("ended"));
+        let took = |events: &Vec<Value>| events.iter().any(|event| event["event"] == "path");
+        assert_eq!(told.iter().filter(|events| took(events)).count(), 1, "call {n}: {told:?}");
+        for events in &told {
+            let calls = events.iter().filter(|event| event["event"] == "incoming").count();
+            let reason = events.last().map(|ended| ended["reason"].to_string());
+            let busy = reason.is_none_or(|reason| reason.contains("busy"));
+            assert!(calls == 1 && !busy, "call {n}: {events:?}");
+        }
+    }
+    for device in devices {
+        assert_eq!(device.interrupt(), Some(130));
+    }
+    core.stop();
+}
+
 /// Without a relay these two cannot meet: the call ends with exit code 15 and an explanation.
 #[test]
 fn says_why_two_nats_cannot_meet() {

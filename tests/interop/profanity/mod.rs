@@ -14,6 +14,9 @@ use crate::harness::net::{Host, Lan};
 use crate::harness::process::{Process, bounded};
 use crate::harness::program::{Core, DOMAIN, PASSWORD, address};
 
+/// Where the core tells what it has counted.
+const METRICS: &str = "127.0.0.1:9090";
+
 /// A profanity in a terminal of its own, which ends with this value.
 struct Terminal {
     folder: TempDir,
@@ -99,14 +102,23 @@ impl Drop for Terminal {
 fn core(host: &Host, pem: &Path, key: &Path) -> Core {
     let set = |name: &str, path: &Path| format!("tls.{name}={:?}", path.display().to_string());
     let (pem, key) = (set("certificate", pem), set("key", key));
-    let core = Core::start_with(host, &[Lan::CORE], &["--set", &pem, "--set", &key]);
+    let metrics = format!("http.listen=\"{METRICS}\"");
+    let flags = ["--set", &pem, "--set", &key, "--set", &metrics];
+    let core = Core::start_with(host, &[Lan::CORE], &flags);
     core.add_users(&["alice", "bob"]);
     core
 }
 
+/// What the core on `host` has counted, a line each.
+fn counted(host: &Host) -> Vec<String> {
+    let mut command = host.command("curl");
+    command.args(["--silent", "--fail", &format!("http://{METRICS}/metrics")]);
+    Process::start("curl", command).succeed()
+}
+
 #[test]
 fn two_log_in_see_each_other_and_chat() {
-    if !available(&["ip", "profanity", "tmux"]) {
+    if !available(&["ip", "profanity", "tmux", "curl"]) {
         return;
     }
     let (lan, certificate) = (Lan::new(), Certificate::new(DOMAIN));
@@ -116,6 +128,11 @@ fn two_log_in_see_each_other_and_chat() {
     bob.types("/connect bob");
     alice.sees("logged in successfully");
     bob.sees("logged in successfully");
+    // Two are logged in, and no key was derived from a password that was sent: it was SCRAM.
+    let counted = counted(&lan.core);
+    for line in ["wayleave_xmpp_sessions_started_total 2", "wayleave_xmpp_derivations_total 0"] {
+        assert!(counted.iter().any(|counted| counted == line), "{line}: {counted:?}");
+    }
     alice.types("/sub request bob@example.test");
     bob.sees("Received authorization request from alice@example.test");
     bob.types("/sub allow alice@example.test");

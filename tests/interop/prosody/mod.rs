@@ -1,5 +1,8 @@
-//! Debian's Prosody between our own clients: they log in, chat and call each other through it, over
-//! STARTTLS and direct TLS, IPv4 and IPv6; and one of them sees and is seen by slixmpp.
+//! Debian's Prosody between our own clients: they log in bound to the channel, see each other, chat and
+//! call each other through it, over STARTTLS and direct TLS, IPv4 and IPv6; and one of them chats with
+//! slixmpp.
+
+mod client;
 
 use std::fs;
 
@@ -12,6 +15,9 @@ use crate::harness::sound::{read, share_heard, write_speech};
 use crate::slixmpp::{self, Tls};
 
 const CONFIGURATION: &str = include_str!("prosody.cfg.lua");
+
+/// Where Prosody finds what it lacks for channel binding over TLS 1.3.
+const PLUGINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/prosody");
 
 /// Longer than either voice speaks.
 const TALK: &str = "9s";
@@ -38,6 +44,12 @@ impl Net {
         Phone::over("xmpp", host, name, verb, server)
             .trusting(&self.certificate.pem())
             .with(&["--transport", transport])
+    }
+
+    /// Our client by itself.
+    fn client(&self, host: &Host, name: &str, server: &str, tls: Tls) -> Process {
+        let port = if tls == Tls::Direct { 5223 } else { 5222 };
+        client::client(host, name, server, port, self.certificate.der())
     }
 
     /// Alice calls Bob through Prosody, and both recordings are compared with what was played.
@@ -74,6 +86,7 @@ fn prosody(host: &Host, certificate: &Certificate) -> Process {
     let file = folder.join("prosody.cfg.lua");
     let configuration = CONFIGURATION
         .replace("@FOLDER@", folder.to_str().expect("a path in UTF-8"))
+        .replace("@PLUGINS@", PLUGINS)
         .replace("@IPV4@", Lan::CORE)
         .replace("@IPV6@", Lan::CORE_V6);
     fs::write(&file, configuration).expect("a file");
@@ -106,6 +119,51 @@ fn calls_over_direct_tls_and_ipv6() {
     if available_here() {
         Net::new().call(Lan::CORE_V6, Tls::Direct);
     }
+}
+
+/// Each has a login that is bound to its TLS 1.3 connection, sees the other come and go, and finds again
+/// what was agreed on.
+#[test]
+fn our_clients_are_bound_to_the_channel_and_see_each_other() {
+    if !available_here() {
+        return;
+    }
+    let net = Net::new();
+    let Lan { alice, bob, .. } = &net.lan;
+    let mut alice = net.client(alice, "alice", Lan::CORE, Tls::Start);
+    let mut bobs = net.client(bob, "bob", Lan::CORE_V6, Tls::Direct);
+    for client in [&mut alice, &mut bobs] {
+        let online = client.wait_for("online");
+        assert!(online.contains("SCRAM-SHA-256-PLUS bound"), "{online}");
+        client.wait_for("roster 0");
+    }
+    alice.say(&format!("ask {}\n", address("bob")));
+    alice.wait_for("seen bob@example.test");
+    bobs.say(&format!("ask {}\n", address("alice")));
+    bobs.wait_for("seen alice@example.test");
+    bobs.say("stop\n");
+    bobs.succeed();
+    alice.wait_for("gone bob@example.test");
+    let mut bobs = net.client(bob, "bob", Lan::CORE, Tls::Start);
+    bobs.wait_for_all(&["roster 1", "seen alice@example.test"]);
+    alice.wait_for("seen bob@example.test");
+    for mut client in [bobs, alice] {
+        client.say("stop\n");
+        client.succeed();
+    }
+}
+
+/// Nobody is there: the call ends by itself, and the caller is told so.
+#[test]
+fn a_call_to_somebody_offline_ends() {
+    if !available_here() {
+        return;
+    }
+    let net = Net::new();
+    let verb = ["call", &format!("xmpp:{}", address("bob"))];
+    let alice = net.phone(&net.lan.alice, "alice", &verb, Lan::CORE, Tls::Start).start();
+    let (code, printed) = alice.finish();
+    assert!(matches!(code, Some(13 | 14)), "{code:?}: {printed:?}");
 }
 
 #[test]

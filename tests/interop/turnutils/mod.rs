@@ -125,6 +125,7 @@ fn tcp_and_tls() {
     net.run(Lan::CORE, &Net::to_bob(&["-t"]));
     net.run(Lan::CORE, &Net::to_bob(&["-t", "-s"]));
     net.run(Lan::CORE, &Net::to_bob(&["-t", "-S"]));
+    net.run(Lan::CORE, &Net::to_bob(&["-t", "-S", "-s"]));
     net.run(Lan::CORE, &["-t", "-y"]);
     net.core.stop();
 }
@@ -152,6 +153,8 @@ fn tcp_allocations() {
     let net = Net::new();
     net.run(Lan::CORE, &["-T"]);
     net.run(Lan::CORE, &["-T", "-S"]);
+    net.run(Lan::CORE_V6, &["-x", "-L", ALICE_V6, "-T"]);
+    net.run(Lan::CORE_V6, &["-x", "-L", ALICE_V6, "-T", "-S"]);
     net.core.stop();
 }
 
