@@ -133,8 +133,8 @@ fn slots_are_ta_apart_and_alternate_between_streams() {
 #[test]
 fn survives_loss() {
     for seed in 0..40 {
-        let roles = [ice::Role::Controlling, ice::Role::Controlled];
-        let mut world = World::with(2, ice::agent::Config::default(), roles, seed);
+        let roles = [Role::Controlling, Role::Controlled];
+        let mut world = World::with(2, Config::default(), roles, seed);
         world.loss = 0.2;
         world.start(2);
         world.settle(Duration::from_secs(60));
@@ -271,7 +271,7 @@ fn a_lite_remote_is_controlled_by_us() {
         world.gather(side, 1, 1);
     }
     // Bob offered, so that Alice would be controlled; but Bob is lite.
-    world.agents[ALICE].set_role(ice::Role::Controlled);
+    world.agents[ALICE].set_role(Role::Controlled);
     let credentials = world.agents[BOB].credentials().clone();
     let candidates = world.candidates(BOB);
     world.agents[ALICE].set_remote(world.now, credentials, true);
@@ -279,8 +279,8 @@ fn a_lite_remote_is_controlled_by_us() {
         world.agents[ALICE].add_remote(stream, candidate);
     }
     world.agents[ALICE].remote_ready(world.now, true);
-    world.agents[ALICE].set_role(ice::Role::Controlled);
-    assert_eq!(world.agents[ALICE].role(), ice::Role::Controlling);
+    world.agents[ALICE].set_role(Role::Controlled);
+    assert_eq!(world.agents[ALICE].role(), Role::Controlling);
     // Bob answers and never checks, as a lite agent does: he was not told of Alice.
     world.run(Duration::from_secs(2));
     assert!(world.agents[ALICE].is_completed());
