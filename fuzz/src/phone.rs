@@ -206,7 +206,13 @@ impl World {
         let addresses =
             vec![InterfaceAddress { ip, prefix_len: 24, temporary: false, deprecated: false }];
         let (name, kind) = ("eth0".to_owned(), InterfaceKind::Physical);
-        self.input(Input::Interfaces(vec![Interface { index: 1, name, kind, addresses, routers: Vec::new() }]));
+        self.input(Input::Interfaces(vec![Interface {
+            index: 1,
+            name,
+            kind,
+            addresses,
+            routers: Vec::new(),
+        }]));
     }
 
     fn datagram(&mut self, socket: Id, remote: Endpoint, bytes: &[u8]) {
