@@ -95,8 +95,8 @@ impl Client {
         self.began = now.mono;
         self.search = Some(Search::begin(&mut self.ids, &self.interfaces, &mut self.out));
         self.timers.set(Timer::Searched, now.mono + SEARCH_TIME);
-        self.send(now);
-        self.finish(now);
+        self.send();
+        self.finish();
     }
 
     /// The gateways that were found.
@@ -222,7 +222,7 @@ impl Client {
     }
 
     /// Sends the search.
-    fn send(&mut self, _: Now) {
+    fn send(&mut self) {
         let Some(search) = &mut self.search else { return };
         if search.send(&self.interfaces, &mut self.out) {
             let next = SEARCH_TIMES.get(search.sent).copied().unwrap_or(SEARCH_TIME);
@@ -246,11 +246,11 @@ impl Client {
         for number in silent {
             self.advance(now, number);
         }
-        self.finish(now);
+        self.finish();
     }
 
     /// Ends the search if nothing of it is open.
-    fn finish(&mut self, _: Now) {
+    fn finish(&mut self) {
         let deaf = self.search.as_ref().is_some_and(|search| search.is_deaf() || search.over);
         if !deaf || self.devices.values().any(|device| device.pending) {
             return;
@@ -309,7 +309,7 @@ impl Client {
         if !self.devices.contains_key(&number) {
             self.timers.cancel(&Timer::Exchange(number));
         }
-        self.finish(now);
+        self.finish();
     }
 
     /// A task is over.
@@ -408,7 +408,7 @@ impl Client {
     }
 
     /// Interfaces have changed: what was reached from an address that is gone is lost.
-    fn interfaces(&mut self, now: Now, interfaces: Vec<Interface>) {
+    fn interfaces(&mut self, interfaces: Vec<Interface>) {
         self.interfaces = interfaces;
         let addresses = self.interfaces.iter().flat_map(|interface| &interface.addresses);
         let ours: Vec<IpAddr> = addresses.map(|address| address.ip).collect();
@@ -416,7 +416,7 @@ impl Client {
         for number in gone.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.lose(number, &Error::Unreachable);
         }
-        self.finish(now);
+        self.finish();
     }
 
     fn datagram(&mut self, now: Now, socket: Id, from: IpAddr, bytes: &[u8]) {
@@ -445,7 +445,7 @@ impl Machine for Client {
     fn handle_input(&mut self, now: Now, input: Input<'_, Infallible>) {
         for input in input.one_by_one() {
             match &input {
-                Input::Interfaces(interfaces) => self.interfaces(now, interfaces.clone()),
+                Input::Interfaces(interfaces) => self.interfaces(interfaces.clone()),
                 Input::Datagram { socket, remote, bytes, .. } => {
                     self.datagram(now, *socket, remote.ip(), bytes);
                 }
@@ -460,7 +460,7 @@ impl Machine for Client {
                     if let Some(search) = &mut self.search {
                         search.failed(*id);
                     }
-                    self.finish(now);
+                    self.finish();
                 }
                 Input::Connected { conn, .. }
                 | Input::Failed { id: conn, .. }
@@ -475,7 +475,7 @@ impl Machine for Client {
     fn handle_timeout(&mut self, now: Now) {
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
-                Timer::Send => self.send(now),
+                Timer::Send => self.send(),
                 Timer::Searched => self.searched(now),
                 Timer::Exchange(number) => {
                     if let Some(device) = self.devices.get_mut(&number) {
