@@ -6,9 +6,10 @@ use machine::{AddressClass, Endpoint, Entropy, Transport};
 use sip::transport::flow;
 use sip::{Host, SipUri, Uri, ua};
 use xmpp::client::{Client, Online, RequestId};
-use xmpp::{FullJid, ns};
+use xmpp::{FullJid, Jid, ns};
 
 use crate::config::{Account, Config, IceMode};
+use crate::signalling::jingle::device;
 
 /// One account at work.
 #[derive(Debug)]
@@ -79,6 +80,21 @@ impl Line {
             Login::Xmpp(connection) => Some(connection),
             Login::Sip(_) => None,
         }
+    }
+
+    /// Whether somebody may know that we are there: a device of our own, or a contact whom we let see
+    /// our presence.
+    pub(crate) fn is_seen_by(&self, who: &Jid) -> bool {
+        let person = who.to_bare();
+        self.client().is_some_and(|client| {
+            *client.account() == person || client.contact(&person).is_some_and(|known| known.from)
+        })
+    }
+
+    /// Whether another device of our account's may take a call that is proposed to all of them.
+    pub(crate) fn has_other_phone(&self) -> bool {
+        let known = self.client().zip(self.jid());
+        known.is_some_and(|(client, us)| device::has_other(client, us))
     }
 
     /// Our full address, while logged in by XMPP.

@@ -1,5 +1,6 @@
 //! What the events of an account's XMPP client mean for the account, and what the phone has it do:
-//! messages and presence (RFC 6121). What is about calls goes on to `jingle`.
+//! messages and presence (RFC 6121). What is about calls goes on to `steps` and
+//! `invitations`.
 
 use machine::{Machine, Now, Transport};
 use xmpp::client::{Client, Event as Told, Online, RequestError, Subscription};

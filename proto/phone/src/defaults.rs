@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use stun::Timing;
 
-/// Calls at a time, ringing ones included. A person takes one; the rest is for transfers and for
-/// not being blocked by a flood: one more is answered 486.
+/// Calls at a time. A person takes one; the rest is for transfers and for not being blocked by a flood.
+/// What only rings does not keep the owner from calling; one more that comes is answered busy.
 pub const MAX_CALLS: usize = 16;
+
+/// Calls at a time that one person brings over XMPP, answered or not: one, and another while its end
+/// has not come through. Whoever floods us fills no more of the room for others.
+pub const MAX_CALLS_OF_ONE: usize = 2;
+
+/// Proposals of ours that are kept in mind, so that a device that goes on with one too late is told
+/// (XEP-0353 §3): what a person calls within a round trip, and a few more.
+pub const MAX_PROPOSED: usize = 16;
 
 /// Accounts of one phone: a person has a few, and each costs a registration and its keepalives.
 pub const MAX_ACCOUNTS: usize = 8;
@@ -50,9 +58,18 @@ pub const SEEK_LIMIT: Duration = Duration::from_secs(2);
 /// minutes): then the call is given up.
 pub const RING_LIMIT: Duration = Duration::from_secs(180);
 
-/// How long a device that we told to go on may take to begin its session (XEP-0353 §3): a message and
-/// a request, and some gathering.
+/// How long a proposal waits for a device that says that it rings (XEP-0353 §3). There may be none that
+/// knows of calls, and no server tells. Whoever does not know us rings in silence for as long: about
+/// what telephone networks give a callee.
+pub const PROPOSE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the rest takes once a device went on with a proposal (XEP-0353 §3), for whoever waits: a
+/// request, some gathering and the answer of a callee who has answered already.
 pub const INITIATE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long we wait for a session when another device of ours went on with the same proposal: it comes
+/// within some round trips and some gathering, or it went there.
+pub const CONTEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long an account that is logged in waits for the sign that its server passes on to it what comes
 /// for it, before it counts as registered without: every server sends a resource its own presence

@@ -18,26 +18,34 @@
 //! | `signalling` | a call's signalling: by SIP, by Jingle |
 //! | `user_agent` | what the events of SIP's user agent mean |
 //! | `client` | what the events of XMPP's clients mean; messages, presence |
-//! | `jingle` | what Jingle's requests mean for calls |
-//! | `invitations` | calls that are proposed by message |
+//! | `steps` | what the steps of Jingle's sessions mean for calls |
+//! | `proposals` | calls of ours before there is a session |
+//! | `invitations` | calls that are proposed to us by message |
+//! | `endings` | how calls over Jingle end |
+//! | `capacity` | how many calls there may be |
+//! | `routing` | what comes in goes to the part that it is for |
 //! | `stop` | the end of a phone |
 //! | `keepalive` | STUN on the signalling flow |
 //! | [`defaults`] | limits and timeouts |
 
 mod account;
 pub mod address;
+mod capacity;
 mod client;
 pub mod config;
 pub mod defaults;
+mod endings;
 pub mod event;
 mod invitations;
-mod jingle;
 mod keepalive;
 mod phone;
+mod proposals;
 mod reason;
+mod routing;
 mod session;
 mod settings;
 mod signalling;
+mod steps;
 mod stop;
 mod user_agent;
 

@@ -2,15 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use call::Call;
 use call::media::Source;
 use connect::Connect;
-use machine::{
-    Endpoint, Entropy, Ids, Input, Instant, Interface, Machine, Now, Output, Outputs, Timers,
-    Transport,
-};
+use machine::{Entropy, Ids, Machine, Now, Outputs, Timers};
 use sip::stack;
 
 use sip::Status;
@@ -23,17 +19,18 @@ use crate::config::{Account, Config};
 use crate::defaults;
 use crate::event::{By, CallId, EndReason, Event};
 use crate::invitations::Invitation;
-use crate::keepalive::{Keepalives, Outcome};
+use crate::keepalive::Keepalives;
+use crate::proposals::Proposed;
 use crate::session::Session;
 use crate::signalling::{Context, Signalling, jingle, sip as sip_leg};
 use crate::stop::Stage;
 
 /// Ids of signalling sockets and look-ups.
-const SIGNALLING: u16 = 1;
+pub(crate) const SIGNALLING: u16 = 1;
 /// Ids of media sockets.
-const PATHS: u16 = 2;
+pub(crate) const PATHS: u16 = 2;
 /// Ids of the first account's XMPP client; each account has a namespace.
-const CLIENTS: u16 = 16;
+pub(crate) const CLIENTS: u16 = 16;
 
 /// A user agent: registrations, calls and their media.
 #[derive(Debug)]
@@ -47,6 +44,8 @@ pub struct Phone {
     pub(crate) sessions: BTreeMap<CallId, Session>,
     /// Calls that are proposed to us by message, and have no session yet.
     pub(crate) invitations: BTreeMap<CallId, Invitation>,
+    /// The last proposals of ours, the latest first.
+    pub(crate) proposed: VecDeque<Proposed>,
     /// Accounts whose removal is under way.
     pub(crate) unregistering: BTreeSet<usize>,
     pub(crate) events: VecDeque<Event>,
@@ -55,7 +54,7 @@ pub struct Phone {
     next_call: u64,
     pub(crate) timers: Timers<Timer>,
     /// The families that sockets for signalling were asked for: IPv4, IPv6.
-    listening: [bool; 2],
+    pub(crate) listening: [bool; 2],
     pub(crate) stage: Stage,
     scratch: Vec<u8>,
 }
@@ -133,6 +132,7 @@ impl Phone {
             lines,
             sessions: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            proposed: VecDeque::new(),
             unregistering: BTreeSet::new(),
             events: VecDeque::new(),
             outputs: Outputs::new(),
@@ -196,7 +196,7 @@ impl Phone {
                 Signalling::Jingle(Box::new(leg))
             }
         };
-        self.sessions.insert(id, Session::new(id, call, signalling));
+        self.sessions.insert(id, Session::outgoing(id, call, signalling));
         self.seek(now, id, false);
         self.run(now);
         Ok(id)
@@ -254,11 +254,6 @@ impl Phone {
         self.sessions.keys().chain(invitations.map(|(call, _)| call)).copied()
     }
 
-    /// Whether there are as many calls as are allowed.
-    pub(crate) fn is_full(&self) -> bool {
-        self.sessions.len() + self.invitations.len() >= self.config.max_calls
-    }
-
     pub(crate) fn next_call(&mut self) -> (CallId, Entropy) {
         let id = CallId(self.next_call);
         self.next_call += 1;
@@ -293,62 +288,6 @@ impl Phone {
         let Self { agent, lines, connect, events, sessions, .. } = self;
         let session = sessions.get_mut(&call)?;
         Some((Context { now, agent, lines, connect, events }, session))
-    }
-
-    /// Opens a socket for each family that the host has, once.
-    fn listen(&mut self, interfaces: &[Interface]) {
-        let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-        for (any, listening) in any.into_iter().zip(&mut self.listening) {
-            let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
-            let has = addresses.any(|address| address.ip.is_ipv4() == any.is_ipv4());
-            if has && !std::mem::replace(listening, true) {
-                self.agent.listen(Transport::Udp, Endpoint::new(any, 0));
-            }
-        }
-    }
-
-    fn route(&mut self, now: Now, input: Input<'_, ()>) {
-        match &input {
-            Input::Interfaces(interfaces) => {
-                self.listen(interfaces);
-                self.agent.handle_input(now, &input);
-                for client in self.lines.iter_mut().filter_map(Line::client_mut) {
-                    client.handle_input(now, Input::Interfaces(interfaces.clone()));
-                }
-                self.connect.handle_input(now, input);
-            }
-            Input::Datagram { socket, remote, bytes, .. }
-                if socket.namespace() == SIGNALLING && stun::is_stun(bytes) =>
-            {
-                if let Some(outcome) = self.keepalives.handle_datagram(*remote, bytes) {
-                    self.tell_keepalive(now, outcome);
-                }
-            }
-            other if namespace(other) == Some(PATHS) => self.connect.handle_input(now, input),
-            other => match self.client_of(namespace(other)) {
-                Some(client) => {
-                    if let Some(input) = input.map_answer(|()| None) {
-                        client.handle_input(now, input);
-                    }
-                }
-                None => self.agent.handle_input(now, other),
-            },
-        }
-    }
-
-    /// The client that names its connections and look-ups in a namespace.
-    fn client_of(&mut self, namespace: Option<u16>) -> Option<&mut Client> {
-        let place = namespace?.checked_sub(CLIENTS)?;
-        self.lines.get_mut(usize::from(place))?.client_mut()
-    }
-
-    fn tell_keepalive(&mut self, now: Now, outcome: Outcome) {
-        match outcome {
-            Outcome::Answered(flow, reflexive) => {
-                self.agent.keepalive_answered(now, flow, reflexive);
-            }
-            Outcome::Failed(flow) => self.agent.keepalive_failed(now, flow),
-        }
     }
 
     /// Lets the parts talk to each other until none has anything to say.
@@ -404,108 +343,5 @@ impl Phone {
             self.end_signalling(now, *call);
         }
         doomed.is_empty() && self.events.len() == before
-    }
-
-    fn handle_path(&mut self, now: Now, event: connect::Event) {
-        let id = session_of(&event);
-        let Some(session) = self.sessions.values_mut().find(|s| s.call.session() == id) else {
-            return;
-        };
-        match &event {
-            connect::Event::Candidate { candidate, .. } => {
-                let (call, candidate) = (session.id, candidate.clone());
-                self.events.push_back(Event::Candidate { call, candidate });
-            }
-            connect::Event::Pair { pair, .. } => {
-                self.events.push_back(Event::Pair { call: session.id, pair: pair.clone() });
-            }
-            connect::Event::Received { .. } => session.media_came(now),
-            _ => {}
-        }
-        session.call.handle_connect(now, &mut self.connect, event);
-    }
-}
-
-impl Machine for Phone {
-    type Event = Event;
-    type Question = Infallible;
-    type Answer = ();
-
-    fn handle_input(&mut self, now: Now, input: Input<'_, ()>) {
-        self.route(now, input);
-        self.run(now);
-    }
-
-    fn handle_timeout(&mut self, now: Now) {
-        while let Some(timer) = self.timers.expire(now.mono) {
-            match timer {
-                Timer::Presence(account) => self.tell_registered(account),
-                Timer::HangUp => self.hang_up_over(now),
-                Timer::Stop => self.stop_over(),
-            }
-        }
-        self.agent.handle_timeout(now);
-        self.connect.handle_timeout(now);
-        for client in self.lines.iter_mut().filter_map(Line::client_mut) {
-            client.handle_timeout(now);
-        }
-        self.handle_deadlines(now);
-        for failed in self.keepalives.handle_timeout(now.mono, &mut self.outputs) {
-            self.tell_keepalive(now, failed);
-        }
-        for session in self.sessions.values_mut() {
-            session.call.handle_timeout(now, &mut self.connect);
-        }
-        self.run(now);
-    }
-
-    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Infallible>> {
-        self.outputs.poll(buf)
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let calls = self.sessions.values().filter_map(|session| session.call.poll_timeout());
-        let clients = self.lines.iter().filter_map(|line| line.client()?.poll_timeout());
-        let parts = [
-            self.agent.poll_timeout(),
-            self.connect.poll_timeout(),
-            self.keepalives.poll_timeout(),
-            self.timers.next(),
-            self.next_deadline(),
-        ];
-        parts.into_iter().flatten().chain(calls).chain(clients).min()
-    }
-}
-
-fn namespace(input: &Input<'_, ()>) -> Option<u16> {
-    let id = match input {
-        Input::Datagram { socket: id, .. }
-        | Input::Unreachable { socket: id, .. }
-        | Input::Bound { id, .. }
-        | Input::Failed { id, .. }
-        | Input::Accepted { conn: id, .. }
-        | Input::Connected { conn: id, .. }
-        | Input::Secured { conn: id, .. }
-        | Input::Data { conn: id, .. }
-        | Input::Writable { conn: id, .. }
-        | Input::Closed { conn: id, .. }
-        | Input::Resolved { id, .. }
-        | Input::Answer { id, .. } => id,
-        Input::Interfaces(_) => return None,
-    };
-    Some(id.namespace())
-}
-
-const fn session_of(event: &connect::Event) -> connect::SessionId {
-    use connect::Event as E;
-    match event {
-        E::Candidate { session, .. }
-        | E::Gathered { session }
-        | E::Pair { session, .. }
-        | E::Writable { session, .. }
-        | E::Path { session, .. }
-        | E::Received { session, .. }
-        | E::Failed { session, .. }
-        | E::Closed { session } => *session,
     }
 }

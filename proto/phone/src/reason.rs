@@ -135,6 +135,12 @@ pub enum JingleEnd {
     /// Nobody answered in time.
     #[error("no answer")]
     TimedOut,
+    /// Their devices that we see say that they take no calls.
+    #[error("no device of theirs takes calls")]
+    Incapable,
+    /// The call could not be carried on: too much that we asked was not answered yet.
+    #[error("too many requests wait for their answers")]
+    Stuck,
     /// The other side knows nothing of the call any more, or went away before it was answered.
     #[error("the far side has lost the call")]
     Lost,
@@ -167,9 +173,9 @@ impl JingleEnd {
             Self::Rejected { busy: true } => EndKind::Busy,
             Self::Rejected { busy: false } => EndKind::Declined,
             Self::Elsewhere => EndKind::Abandoned,
-            Self::TimedOut => EndKind::NoAnswer,
+            Self::TimedOut | Self::Incapable => EndKind::NoAnswer,
             Self::Offline => EndKind::Unreachable,
-            Self::Lost => EndKind::Failed,
+            Self::Lost | Self::Stuck => EndKind::Failed,
             Self::Terminated { condition, .. } => terminated_kind(condition),
             Self::Refused { condition, .. } => refused_kind(*condition),
         }
@@ -208,6 +214,8 @@ const fn refused_kind(condition: Condition) -> EndKind {
             EndKind::Unreachable
         }
         Condition::FeatureNotImplemented => EndKind::Negotiation,
+        //= XEP-0166 §6.3.1: so says who has no room for another session.
+        Condition::ResourceConstraint => EndKind::Busy,
         _ => EndKind::Failed,
     }
 }

@@ -9,6 +9,7 @@ use sip::ua::Body;
 
 use crate::defaults::SILENCE_LIMIT;
 use crate::event::{By, CallId, EndReason, Event};
+use crate::reason::JingleEnd;
 use crate::signalling::{Context, Signalling, jingle, sip as leg};
 
 /// One call.
@@ -26,10 +27,18 @@ pub(crate) struct Session {
     alive: Option<Instant>,
     /// Its end has been asked of signalling.
     pub(crate) doomed: bool,
+    /// It rings here, and was not answered.
+    rings: bool,
 }
 
 impl Session {
-    pub(crate) const fn new(id: CallId, call: Call, signalling: Signalling) -> Self {
+    /// A call that came, and rings.
+    pub(crate) fn incoming(id: CallId, call: Call, signalling: Signalling) -> Self {
+        Self { rings: true, ..Self::outgoing(id, call, signalling) }
+    }
+
+    /// A call of ours.
+    pub(crate) const fn outgoing(id: CallId, call: Call, signalling: Signalling) -> Self {
         Self {
             id,
             call,
@@ -40,7 +49,13 @@ impl Session {
             heard: false,
             alive: None,
             doomed: false,
+            rings: false,
         }
+    }
+
+    /// Whether it rings here, and was not answered.
+    pub(crate) const fn is_ringing_here(&self) -> bool {
+        self.rings
     }
 
     /// Its signalling, if that is SIP.
@@ -126,6 +141,7 @@ impl Session {
 
     /// The owner answers a call that came.
     pub(crate) fn answer(&mut self, now: Now, connect: &mut Connect) -> Result<(), EndReason> {
+        self.rings = false;
         match &mut self.signalling {
             Signalling::Sip(leg) => leg.answer(now, &mut self.call, connect),
             // Answering twice changes nothing, nor does answering one's own call.
@@ -193,6 +209,9 @@ impl Session {
                 }
                 call::Event::State(_) | call::Event::Path { .. } => {}
             }
+        }
+        if self.jingle().is_some_and(jingle::Leg::is_stuck) {
+            self.fate.get_or_insert(EndReason::Jingle(JingleEnd::Stuck));
         }
     }
 

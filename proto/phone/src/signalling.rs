@@ -3,7 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `sip.rs` | a call's descriptions in SDP, its place in the user agent |
-//! | `jingle.rs` | a call's descriptions in Jingle, its session, what is asked and answered |
+//! | `jingle.rs` | how far a call over Jingle is: whom it is for, its session, what is asked and answered |
+//! | `jingle/device.rs` | which device of a person's is called |
+//! | `jingle/terms.rs` | a call's descriptions in Jingle |
 
 pub(crate) mod jingle;
 pub(crate) mod sip;

@@ -104,7 +104,7 @@ impl Phone {
         display_name: String,
         body: Option<&Body>,
     ) {
-        if self.is_full() || self.is_stopping() {
+        if !self.has_room() || self.is_stopping() {
             self.agent.reject(now, sip, Status::BUSY_HERE);
             return;
         }
@@ -124,7 +124,7 @@ impl Phone {
                 self.agent.ring(now, sip, None);
                 let dialogue = offer.is_some().then_some(dialogue);
                 let leg = Leg::incoming(sip, dialogue, &entropy);
-                let session = Session::new(id, call, Signalling::Sip(Box::new(leg)));
+                let session = Session::incoming(id, call, Signalling::Sip(Box::new(leg)));
                 self.events.push_back(Event::Incoming { call: id, account, from, display_name });
                 if let Some(offer) = &offer {
                     session.tell_remote(offer, &mut self.events);

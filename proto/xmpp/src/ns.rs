@@ -77,3 +77,10 @@ pub const PING: &str = "urn:xmpp:ping";
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// Forms of data (XEP-0004).
 pub const DATA_FORM: &str = "jabber:x:data";
+
+// What stands beside a payload.
+
+/// That a stanza was kept on its way, and since when (XEP-0203).
+pub const DELAY: &str = "urn:xmpp:delay";
+/// What servers are to do with a message (XEP-0334).
+pub const HINTS: &str = "urn:xmpp:hints";

@@ -108,7 +108,11 @@ impl Session {
                     let place = self.places.get(index);
                     let said = place.and_then(|place| contents.iter().find(|c| is_at(place, c)));
                     match said {
-                        Some(said) => read::content(index, said, speaker, &mut losses),
+                        Some(said) => {
+                            let read = read::content(index, said, speaker, &mut losses);
+                            //= XEP-0176 §6: an offer of ICE is answered with ICE.
+                            if keeps_ice(ours, &read) { read } else { read::refused(ours) }
+                        }
                         None => read::refused(ours),
                     }
                 };
@@ -173,18 +177,22 @@ impl Session {
         (contents.into_iter().map(bare).collect(), losses)
     }
 
-    /// Reads the contents of a transport-replace or its -accept. `None` before anything else was
-    /// read.
+    /// Reads the contents of a transport-replace or its -accept. `None`, and nothing has changed, if
+    /// they cannot be taken: before anything else was read, or if they have no ICE where there was.
     pub fn read_transports(
         &mut self,
         contents: &[wire::Content],
     ) -> Option<(Description, Vec<Loss>)> {
-        let mut losses = Vec::new();
+        let (mut theirs, mut losses) = (self.theirs.clone()?, Vec::new());
         for (index, said) in self.find(contents) {
-            let content = self.theirs.as_mut()?.contents.get_mut(index)?;
-            content.transport = read::transport(index, said, content.rtcp_mux, &mut losses);
+            let content = theirs.contents.get_mut(index)?;
+            let transport = read::transport(index, said, content.rtcp_mux, &mut losses)?;
+            let read = Content { transport, ..content.clone() };
+            //= RFC 7675 §4: media go where consent was given; a way without ICE would need none.
+            *content = keeps_ice(content, &read).then_some(read)?;
         }
-        Some((self.theirs.clone()?, losses))
+        self.theirs = Some(theirs.clone());
+        Some((theirs, losses))
     }
 
     /// Reads the contents of a content-modify. `None` before anything else was read.
@@ -332,10 +340,25 @@ pub fn condition(contents: &[wire::Content], error: &negotiate::Error) -> wire::
         _ if contents.iter().filter(audio).all(|content| content.transport.is_none()) => {
             wire::Condition::UnsupportedTransports
         }
+        _ if contents.iter().filter(audio).all(|content| !has_credentials(content)) => {
+            wire::Condition::FailedTransport
+        }
         negotiate::Error::NothingInCommon | negotiate::Error::Mismatch => {
             wire::Condition::IncompatibleParameters
         }
     }
+}
+
+/// Whether its transport is none of ICE's, or has credentials that can be used.
+fn has_credentials(content: &wire::Content) -> bool {
+    let Some(wire::Transport::IceUdp(ice)) = &content.transport else { return true };
+    let said = |text: &Option<String>| text.clone().unwrap_or_default();
+    ice::Credentials::received(&said(&ice.ufrag), &said(&ice.pwd)).is_ok()
+}
+
+/// Whether `after` is reached by ICE if `before` was, or not at all.
+const fn keeps_ice(before: &Content, after: &Content) -> bool {
+    after.refused || before.transport.ice.is_none() || after.transport.ice.is_some()
 }
 
 fn place_of(content: &wire::Content) -> Place {

@@ -12,27 +12,35 @@
 //! of a person's devices by a message (XEP-0353), which needs no presence. *Calling* waits for our
 //! offer. *Open* is the session, as it is for a callee from the start.
 //!
+//! A device that says that it knows no ICE is offered raw UDP. One that says nothing is offered ICE, and
+//! has to take it or refuse the call: raw UDP in answer to ICE is refused, since nothing would ask
+//! whoever is at the address that is named whether the media are wanted (RFC 7675).
+//!
 //! Media need no signalling. When our stream is lost, or the other side's presence goes, a call that was
 //! answered goes on; it ends when it is hung up, when the other side says so, or when it falls silent
 //! ([`SILENCE_LIMIT`](crate::defaults::SILENCE_LIMIT)). One that was not answered ends at once.
 
+use call::Call;
 use call::description::{Creator, Description};
 use call::map::jingle as map;
 use call::media::Source;
-use call::{Call, Loss};
-use connect::Candidate;
 use machine::{Entropy, Instant, Now};
-use xmpp::client::{Client, RequestId};
+use xmpp::client::{Client, RequestId, SendError};
 use xmpp::jingle::{
-    self as wire, Action, Condition, Content, Initiation, Jingle, Proposal, Reason, Refusal, State,
+    self as wire, Action, Condition, Content, Initiation, Jingle, Proposal, Reason, Refusal,
 };
 use xmpp::stanza::{MessageType, StanzaError};
-use xmpp::{BareJid, Element, FullJid, Jid, Stanza, ns};
+use xmpp::{BareJid, Element, Jid, Stanza, ns};
 
 use super::Context;
 use crate::account::Line;
-use crate::defaults::{MAX_EARLY_CONTENTS, RING_LIMIT, SEEK_LIMIT};
+use crate::defaults::{INITIATE_LIMIT, PROPOSE_LIMIT, RING_LIMIT, SEEK_LIMIT};
 use crate::reason::JingleEnd;
+
+pub(crate) mod device;
+mod terms;
+
+use device::{Found, find};
 
 /// How far signalling has come.
 #[derive(Debug)]
@@ -41,10 +49,34 @@ pub(crate) enum Stage {
     Seeking(BareJid),
     /// All of a person's devices were asked.
     Proposing(Proposal),
-    /// This device will be called.
-    Calling(Jid),
+    /// A device will be called.
+    Calling(Calling),
     /// There is a session.
-    Open(Box<wire::Session>),
+    Open(Box<Open>),
+}
+
+/// A device that will be called.
+#[derive(Debug)]
+pub(crate) struct Calling {
+    device: Jid,
+    /// It knows no ICE: it is told one address, when all are known.
+    raw: bool,
+    /// It took our proposal, and waits for the session.
+    proceeded: bool,
+}
+
+/// A session at work.
+#[derive(Debug)]
+pub(crate) struct Open {
+    session: wire::Session,
+    /// The other side was told nothing of ICE.
+    raw: bool,
+    /// We hold.
+    held: bool,
+    /// Candidates that came before the answer that they belong to.
+    early: Vec<Content>,
+    /// Our steps that were not answered yet.
+    asked: Vec<(RequestId, Action)>,
 }
 
 /// One call's signalling.
@@ -59,23 +91,8 @@ pub(crate) struct Leg {
     /// When the next decision is due: about a device, or that nobody answers.
     pub(crate) deadline: Option<Instant>,
     map: map::Session,
-    /// The other side knows no ICE: it is told one address, when all are known.
-    raw: bool,
-    held: bool,
-    /// Candidates that came before the answer that they belong to.
-    early: Vec<Content>,
-    /// Our steps that were not answered yet.
-    asked: Vec<(RequestId, Action)>,
-}
-
-/// What a look at a person's devices comes to.
-enum Found {
-    /// This one can; whether it knows no ICE.
-    Device(FullJid, bool),
-    /// One has not said yet what it can do.
-    Unsure,
-    /// None can, or none is seen.
-    Nobody,
+    /// A step could not be sent, and will not be.
+    stuck: bool,
 }
 
 impl Leg {
@@ -90,11 +107,15 @@ impl Leg {
         let random: [u8; 10] = entropy.fork("phone.sid").bytes();
         let sid = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let (stage, limit) = match to.try_as_full() {
-            Ok(device) => (Stage::Calling(device.clone().into()), RING_LIMIT),
+            Ok(device) => {
+                let device = device.clone().into();
+                (Stage::Calling(Calling { device, raw: false, proceeded: false }), RING_LIMIT)
+            }
             Err(person) => (Stage::Seeking(person.clone()), SEEK_LIMIT),
         };
         let map = map::Session::new(Creator::Initiator, entropy);
-        Self::new(account, sid, stage, map, source, Some(now.mono + limit))
+        let deadline = Some(now.mono + limit);
+        Self { account, sid, stage, source, deadline, map, stuck: false }
     }
 
     /// A session that came, with what was read of it.
@@ -106,38 +127,34 @@ impl Leg {
     ) -> Self {
         let sid = session.sid().to_owned();
         let deadline = Some(now.mono + RING_LIMIT);
-        let stage = Stage::Open(Box::new(session));
-        Self::new(account, sid, stage, map, Source::silence(), deadline)
-    }
-
-    fn new(
-        account: usize,
-        sid: String,
-        stage: Stage,
-        map: map::Session,
-        source: Source,
-        deadline: Option<Instant>,
-    ) -> Self {
-        let (raw, held, early, asked) = (false, false, Vec::new(), Vec::new());
-        Self { account, sid, stage, source, deadline, map, raw, held, early, asked }
+        let stage = Stage::open(session, false);
+        Self { account, sid, stage, source: Source::silence(), deadline, map, stuck: false }
     }
 
     /// The session, if there is one.
-    pub(crate) const fn session(&self) -> Option<&wire::Session> {
+    pub(crate) fn session(&self) -> Option<&wire::Session> {
         match &self.stage {
-            Stage::Open(session) => Some(session),
+            Stage::Open(open) => Some(&open.session),
             _ => None,
         }
     }
 
-    const fn session_mut(&mut self) -> Option<&mut wire::Session> {
+    fn open_mut(&mut self) -> Option<&mut Open> {
         match &mut self.stage {
-            Stage::Open(session) => Some(session),
+            Stage::Open(open) => Some(open),
             _ => None,
         }
     }
 
     /// The proposal of ours, while it waits.
+    pub(crate) const fn proposal(&self) -> Option<&Proposal> {
+        match &self.stage {
+            Stage::Proposing(proposal) => Some(proposal),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
     pub(crate) const fn proposal_mut(&mut self) -> Option<&mut Proposal> {
         match &mut self.stage {
             Stage::Proposing(proposal) => Some(proposal),
@@ -145,14 +162,28 @@ impl Leg {
         }
     }
 
+    /// Whether we are the one who is called.
+    pub(crate) fn is_called(&self) -> bool {
+        self.session().is_some_and(|session| session.role() == wire::Creator::Responder)
+    }
+
+    /// Whether a step that matters could not be sent.
+    pub(crate) const fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Whom the call is with or to, once that is one device.
+    pub(crate) fn device(&self) -> Option<&Jid> {
+        match &self.stage {
+            Stage::Calling(calling) => Some(&calling.device),
+            Stage::Open(open) => Some(open.session.peer()),
+            Stage::Seeking(_) | Stage::Proposing(_) => None,
+        }
+    }
+
     /// Whether the device `who`, or all of the person, is whom the call is with or to.
     pub(crate) fn is_with(&self, who: &Jid) -> bool {
-        let peer = match &self.stage {
-            Stage::Calling(peer) => peer,
-            Stage::Open(session) => session.peer(),
-            Stage::Seeking(_) | Stage::Proposing(_) => return false,
-        };
-        peer == who || (who.is_bare() && peer.to_bare() == *who)
+        self.device().is_some_and(|peer| peer == who || (who.is_bare() && peer.to_bare() == *who))
     }
 
     /// Looks which device to call; asks all of them if none that we see can be called. `hurry`: now
@@ -168,19 +199,21 @@ impl Leg {
     ) -> Result<(), JingleEnd> {
         let line = context.lines.get(self.account);
         let Some((client, us)) = line.and_then(|line| Some((line.client()?, line.jid()?))) else {
-            return Ok(());
+            return Err(JingleEnd::Offline);
         };
         let person = match &self.stage {
             Stage::Seeking(person) => person,
-            Stage::Calling(device) if us == device => return Err(JingleEnd::NOBODY),
+            Stage::Calling(calling) if calling.device == *us => return Err(JingleEnd::NOBODY),
             _ => return Ok(()),
         };
         match find(client, us, person, hurry) {
-            Found::Unsure => return Ok(()),
+            Found::Unsure => {}
             Found::Nobody if us.to_bare() == *person => return Err(JingleEnd::NOBODY),
-            Found::Device(device, raw) => {
-                self.raw = raw;
-                self.stage = Stage::Calling(device.into());
+            Found::Incapable => return Err(JingleEnd::Incapable),
+            Found::Device { device, raw } => {
+                let device = device.into();
+                self.stage = Stage::Calling(Calling { device, raw, proceeded: false });
+                self.deadline = Some(context.now.mono + RING_LIMIT);
                 self.initiate(context, call);
             }
             Found::Nobody => {
@@ -189,105 +222,39 @@ impl Leg {
                     Proposal::propose(us.into(), person.clone(), &self.sid, "audio");
                 tell(context.now, context.lines, self.account, &person, &propose);
                 self.stage = Stage::Proposing(proposal);
+                self.deadline = Some(context.now.mono + PROPOSE_LIMIT);
             }
         }
-        self.deadline = Some(context.now.mono + RING_LIMIT);
         Ok(())
+    }
+
+    /// What we proposed rings.
+    pub(crate) fn rings(&mut self, now: Now) {
+        self.deadline = Some(now.mono + RING_LIMIT);
     }
 
     /// A device takes our proposal: the session begins.
     pub(crate) fn proceed(&mut self, context: &mut Context<'_>, call: &mut Call, device: Jid) {
-        self.stage = Stage::Calling(device);
+        self.stage = Stage::Calling(Calling { device, raw: false, proceeded: true });
+        self.deadline = Some(context.now.mono + INITIATE_LIMIT);
         self.initiate(context, call);
     }
 
     /// Begins the session, as soon as there are a device and an offer.
     fn initiate(&mut self, context: &mut Context<'_>, call: &mut Call) {
-        let Stage::Calling(device) = &self.stage else { return };
+        let Stage::Calling(calling) = &self.stage else { return };
         let gathered = context.connect.local(call.session()).is_some_and(|local| local.gathered);
-        if self.raw && !gathered {
+        if calling.raw && !gathered {
             return;
         }
         let us = context.lines.get(self.account).and_then(Line::jid).cloned();
-        let (Some(us), Some(mut offer)) = (us, call.describe(context.connect)) else { return };
-        if self.raw {
-            //= XEP-0177 §3: an offer to who knows no ICE names one address for each component.
-            offer.contents.iter_mut().for_each(|content| content.transport.ice = None);
-        }
-        let (contents, _) = self.map.write(&offer);
-        let begun =
-            wire::Session::initiate(us.into(), device.clone(), &self.sid, contents, Vec::new());
+        let (Some(us), Some(offer)) = (us, call.describe(context.connect)) else { return };
+        let (device, raw) = (calling.device.clone(), calling.raw);
+        let (contents, _) = self.map.write(&if raw { without_ice(offer) } else { offer });
+        let begun = wire::Session::initiate(us.into(), device, &self.sid, contents, Vec::new());
         if let Ok((session, initiate)) = begun {
-            self.stage = Stage::Open(Box::new(session));
+            self.stage = Stage::open(session, raw);
             self.send(context, initiate);
-        }
-    }
-
-    /// Carries a description to the other side. Whether that answers the call.
-    pub(crate) fn say(
-        &mut self,
-        context: &mut Context<'_>,
-        call: &mut Call,
-        description: &Description,
-    ) -> bool {
-        let Stage::Open(session) = &mut self.stage else {
-            // An offer waits for the device that it is for.
-            self.initiate(context, call);
-            return false;
-        };
-        if session.role() == wire::Creator::Responder && session.state() == State::Pending {
-            let (contents, _) = self.map.write(description);
-            let Ok(accept) = session.accept(contents, Vec::new()) else { return false };
-            self.deadline = None;
-            self.send(context, accept);
-            return true;
-        }
-        self.say_change(context, call, description);
-        false
-    }
-
-    /// Carries a later offer: new transports, or a hold.
-    fn say_change(&mut self, context: &mut Context<'_>, call: &mut Call, ours: &Description) {
-        let Stage::Open(session) = &mut self.stage else { return };
-        if self.map.replaces(ours) {
-            let (contents, _) = self.map.write_transports(ours);
-            if let Ok(replace) = session.replace_transport(contents) {
-                self.send(context, replace);
-            }
-            return;
-        }
-        let info = map::Session::info(ours);
-        let held = info == wire::Info::Hold;
-        if std::mem::replace(&mut self.held, held) != held
-            && let Ok(step) = session.info(Some(info))
-        {
-            self.send(context, step);
-        }
-        // Nobody answers a hold; it holds at once.
-        if let Some(theirs) = self.map.theirs().cloned() {
-            let _ = call.handle_answer(context.now, context.connect, theirs);
-        }
-    }
-
-    /// Carries candidates of ours that were found later.
-    pub(crate) fn say_candidates(
-        &mut self,
-        context: &mut Context<'_>,
-        call: &mut Call,
-        index: usize,
-        candidates: &[Candidate],
-        complete: bool,
-    ) {
-        let Stage::Open(session) = &self.stage else {
-            // What is not begun yet begins with all that is known by then.
-            self.initiate(context, call);
-            return;
-        };
-        let (contents, _) = self.map.write_candidates(index, candidates, complete);
-        if !contents.is_empty()
-            && let Ok(step) = session.transport_info(contents)
-        {
-            self.send(context, step);
         }
     }
 
@@ -295,7 +262,7 @@ impl Leg {
     pub(crate) fn ring(&mut self, context: &mut Context<'_>) {
         let ringing = self.session().map(|session| session.info(Some(wire::Info::Ringing)));
         if let Some(Ok(ringing)) = ringing {
-            self.send(context, ringing);
+            self.tell(context, &ringing);
         }
     }
 
@@ -309,32 +276,57 @@ impl Leg {
                     tell(context.now, context.lines, self.account, &peer, &retract);
                 }
             }
-            Stage::Open(session) => {
-                if let Ok(terminate) = session.terminate(reason) {
-                    self.send(context, terminate);
+            Stage::Calling(Calling { device, proceeded: true, .. }) => {
+                let retract = Proposal::take_back(&self.sid);
+                tell(context.now, context.lines, self.account, device, &retract);
+            }
+            Stage::Open(open) => {
+                if let Ok(terminate) = open.session.terminate(reason) {
+                    self.tell(context, &terminate);
                 }
             }
             Stage::Seeking(_) | Stage::Calling(_) => {}
         }
     }
 
-    /// Sends a step of the session's. It is lost while there is no stream, and when we came back
-    /// under another address: the other side would not know us.
-    fn send(&mut self, context: &mut Context<'_>, step: Jingle) {
-        let Stage::Open(session) = &self.stage else { return };
-        let (us, peer) = (session.us(), session.peer().clone());
-        let client = context.lines.get_mut(self.account).and_then(Line::client_mut);
-        let Some(client) = client.filter(|c| c.jid().is_some_and(|jid| us == jid)) else { return };
-        let action = step.action;
-        if let Ok(request) = client.request(context.now, peer, Element::from(&step), true) {
-            self.asked.push((request, action));
+    /// The client that speaks for the session: none while there is no stream, nor when we came back
+    /// under another address, since the other side would not know us.
+    fn client<'a>(&self, lines: &'a mut [Line]) -> Option<&'a mut Client> {
+        let us = self.session()?.us();
+        let client = lines.get_mut(self.account).and_then(Line::client_mut);
+        client.filter(|client| client.jid().is_some_and(|jid| us == jid))
+    }
+
+    /// Sends a step of the session's whose answer matters.
+    pub(crate) fn send(&mut self, context: &mut Context<'_>, step: Jingle) {
+        let (Some(client), Some(session)) = (self.client(context.lines), self.session()) else {
+            return;
+        };
+        let (action, payload) = (step.action, Element::from(&step));
+        match client.request(context.now, session.peer().clone(), payload, true) {
+            Ok(request) => {
+                if let Some(open) = self.open_mut() {
+                    open.asked.push((request, action));
+                }
+            }
+            Err(SendError::Full) => self.stuck = true,
+            Err(SendError::Offline) => {}
+        }
+    }
+
+    /// Sends a step of the session's that is sent once and whose answer does not matter.
+    fn tell(&self, context: &mut Context<'_>, step: &Jingle) {
+        if let (Some(client), Some(session)) = (self.client(context.lines), self.session()) {
+            let stanza = untracked(session.peer(), step);
+            let _ = client.send(context.now, stanza);
         }
     }
 
     /// The step that an answer answers.
     pub(crate) fn answered(&mut self, request: RequestId) -> Option<Action> {
-        let at = self.asked.iter().position(|(asked, _)| *asked == request)?;
-        Some(self.asked.swap_remove(at).1)
+        let asked = &mut self.open_mut()?.asked;
+        let at = asked.iter().position(|(asked, _)| *asked == request)?;
+        Some(asked.swap_remove(at).1)
     }
 
     /// What came of a step of ours.
@@ -343,7 +335,7 @@ impl Leg {
         action: Action,
         result: Result<(), &StanzaError>,
     ) -> Vec<wire::Event> {
-        self.session_mut().map(|session| session.handle_result(action, result)).unwrap_or_default()
+        self.open_mut().map(|open| open.session.handle_result(action, result)).unwrap_or_default()
     }
 
     /// Takes a step of the other side's.
@@ -352,108 +344,20 @@ impl Leg {
         from: &Jid,
         step: &Jingle,
     ) -> Result<Vec<wire::Event>, Refusal> {
-        let session = self.session_mut().ok_or(Refusal::UnknownSession)?;
-        session.handle(from, step)
+        self.open_mut().ok_or(Refusal::UnknownSession)?.session.handle(from, step)
     }
 
     /// Whether a session named `sid` with `from` is this one.
     pub(crate) fn is_between(&self, from: &Jid, sid: &str) -> bool {
         self.session().is_some_and(|session| session.is_between(from, sid))
     }
-
-    /// Reads the answer to our offer.
-    pub(crate) fn read_answer(
-        &mut self,
-        contents: &[Content],
-        groups: &[wire::Group],
-    ) -> Description {
-        self.deadline = None;
-        usable(self.map.read(contents, groups))
-    }
-
-    /// What came before the answer.
-    pub(crate) fn take_early(&mut self) -> Vec<Content> {
-        std::mem::take(&mut self.early)
-    }
-
-    /// Reads candidates that came later.
-    pub(crate) fn read_candidates(&mut self, contents: Vec<Content>) -> Vec<map::Trickled> {
-        if self.map.theirs().is_some() {
-            return self.map.read_candidates(&contents).0;
-        }
-        let room = MAX_EARLY_CONTENTS.saturating_sub(self.early.len());
-        self.early.extend(contents.into_iter().take(room));
-        Vec::new()
-    }
-
-    /// Reads a change: what the other side's description is now; `None` if it says nothing new.
-    pub(crate) fn read_change(&mut self, event: &wire::Event) -> Option<Description> {
-        match event {
-            wire::Event::Info(info) => self.map.read_info(info),
-            wire::Event::Modified(contents) => self.map.read_senders(contents),
-            wire::Event::Removed(contents) => self.map.read_removed(contents),
-            wire::Event::TransportOffered(contents) | wire::Event::TransportAccepted(contents) => {
-                let checked = self.map.theirs().is_some_and(has_ice);
-                let (theirs, losses) = self.map.read_transports(contents)?;
-                let broken = losses.iter().any(|loss| matches!(loss, Loss::Credentials(_)));
-                // Where checks were agreed on, media go to no address that answers none.
-                (!broken && (!checked || has_ice(&theirs))).then_some(theirs)
-            }
-            _ => None,
-        }
-    }
-
-    /// Answers new transports of the other side's, with ours or not at all.
-    pub(crate) fn answer_transports(
-        &mut self,
-        context: &mut Context<'_>,
-        ours: Option<&Description>,
-        offered: &[Content],
-    ) {
-        let Stage::Open(session) = &mut self.stage else { return };
-        let answer = match ours {
-            Some(ours) => session.accept_transport(self.map.write_transports(ours).0),
-            None => session.reject_transport(offered, Condition::FailedTransport.into()),
-        };
-        if let Ok(answer) = answer {
-            self.send(context, answer);
-        }
-    }
-
-    /// Sends a step that the session asks for.
-    pub(crate) fn follow(&mut self, context: &mut Context<'_>, step: Jingle) {
-        self.send(context, step);
-    }
-
-    /// What the end that the other side gave means.
-    pub(crate) fn ended(&self, reason: &Reason, answered: bool) -> JingleEnd {
-        let called = self.session().is_some_and(|s| s.role() == wire::Creator::Responder);
-        match reason.condition {
-            Some(Condition::Success) => JingleEnd::HungUp,
-            Some(Condition::Cancel | Condition::Gone) if called && !answered => {
-                JingleEnd::Abandoned
-            }
-            Some(Condition::Cancel) if answered => JingleEnd::HungUp,
-            _ => JingleEnd::terminated(reason),
-        }
-    }
 }
 
-/// Looks for a device of a person's that can take a call, those that get what is for all of them first.
-fn find(client: &Client, us: &FullJid, person: &BareJid, hurry: bool) -> Found {
-    let mut unsure = false;
-    for resource in client.resources(person).into_iter().filter(|known| known.jid != *us) {
-        let can = |feature| client.supports(&resource.jid, feature);
-        let (ice, raw) = (can(ns::JINGLE_ICE_UDP), can(ns::JINGLE_RAW_UDP));
-        match can(ns::JINGLE_RTP_AUDIO) {
-            Some(true) if (!unsure || hurry) && (ice == Some(true) || raw == Some(true)) => {
-                return Found::Device(resource.jid.clone(), ice != Some(true));
-            }
-            None => unsure = true,
-            _ => {}
-        }
+impl Stage {
+    fn open(session: wire::Session, raw: bool) -> Self {
+        let (held, early, asked) = (false, Vec::new(), Vec::new());
+        Self::Open(Box::new(Open { session, raw, held, early, asked }))
     }
-    if unsure && !hurry { Found::Unsure } else { Found::Nobody }
 }
 
 /// What the ids of messages that propose begin with: no other message of ours has such an id.
@@ -468,8 +372,10 @@ pub(crate) fn tell(
     to: &Jid,
     initiation: &Initiation,
 ) {
-    let payload = Element::from(initiation);
-    let mut message = Stanza::message(to.clone(), MessageType::Chat, [payload]);
+    // XEP-0353 §3 would have them kept, for a history of calls. Whoever is not there now is not to be
+    // rung by it later, and we are to know at once that nobody is.
+    let payloads = [Element::from(initiation), Element::bare("no-store", ns::HINTS)];
+    let mut message = Stanza::message(to.clone(), MessageType::Chat, payloads);
     if let Initiation::Propose { id, .. } = initiation {
         message.set_id(&format!("{PROPOSE}{id}"));
     }
@@ -479,21 +385,14 @@ pub(crate) fn tell(
     }
 }
 
-/// What was read, with those contents refused whose ICE cannot be used: without its checks media
-/// would go to whatever address is named, a stranger to the call for one.
-pub(crate) fn usable((mut theirs, losses): (Description, Vec<Loss>)) -> Description {
-    for loss in losses {
-        if let Loss::Credentials(at) = loss
-            && let Some(content) = theirs.contents.get_mut(at)
-        {
-            content.refused = true;
-        }
-    }
-    theirs
+/// A step that takes no place among what waits for an answer.
+pub(crate) fn untracked(peer: &Jid, step: &Jingle) -> Stanza {
+    let id = format!("{}-{}", step.action, step.sid);
+    Stanza::iq_set(peer.clone(), &id, Element::from(step))
 }
 
-/// Whether every content that is wanted has ICE.
-fn has_ice(description: &Description) -> bool {
-    let mut wanted = description.contents.iter().filter(|content| !content.refused);
-    wanted.all(|content| content.transport.ice.is_some())
+//= XEP-0177 §3: an offer to who knows no ICE names one address for each component.
+fn without_ice(mut description: Description) -> Description {
+    description.contents.iter_mut().for_each(|content| content.transport.ice = None);
+    description
 }

@@ -145,9 +145,13 @@ impl TryFrom<&Element> for Initiation {
 /// One proposal, from either end.
 ///
 /// ```text
-/// caller: Proposed ─ Ringing ─ Proceeding          callee: Proposed ─ Ringing ─ Proceeding
-///               └─────────┴─ Over                                └─────────┴─ Over
+/// caller: Proposed ─ Ringing ─ Proceeding     callee: Proposed ─ Ringing ─ Proceeding ─ Over
+///               └─────────┴─ Over                           └─────────┴─ Over
 /// ```
+///
+/// Two devices of the callee's may both proceed before either hears of the other. The session comes to
+/// one of them; the caller takes the proposal back from the other one ([`Proposal::take_back`]), which is
+/// [contested](ProposalEvent::Contested) meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     id: String,
@@ -189,6 +193,8 @@ pub enum ProposalEvent {
     Retracted(Reason),
     /// To the callee: another device of the callee's took the call or rejected it.
     Elsewhere,
+    /// To the callee: another device took the call as well. The session comes to one of the two.
+    Contested,
 }
 
 impl Proposal {
@@ -273,10 +279,23 @@ impl Proposal {
         })
     }
 
+    /// The caller takes the proposal named `id` back from a device that would go on with it too late:
+    /// another one was faster, or the caller has given up.
+    #[must_use]
+    pub fn take_back(id: &str) -> Initiation {
+        let (id, reason) = (id.to_owned(), Some(Condition::Cancel.into()));
+        Initiation::Retract { id, reason, unknown: Vec::new() }
+    }
+
     /// Takes a message of the other side's, or of another device of our own account's. Messages of
     /// others and about other proposals do nothing.
     pub fn handle(&mut self, from: &Jid, initiation: &Initiation) -> Option<ProposalEvent> {
-        if initiation.id() != self.id || !self.is_open() {
+        let waits = match self.role {
+            Creator::Initiator => self.is_open(),
+            // What the callee took may still be taken back, until the session comes.
+            Creator::Responder => self.state != ProposalState::Over,
+        };
+        if initiation.id() != self.id || !waits {
             return None;
         }
         let theirs = from.to_bare() == self.peer.to_bare();
@@ -318,14 +337,25 @@ impl Proposal {
     }
 
     fn handle_own(&mut self, from: &Jid, initiation: &Initiation) -> Option<ProposalEvent> {
-        let taken = matches!(
-            initiation,
-            Initiation::Proceed { .. } | Initiation::Accept { .. } | Initiation::Reject { .. }
-        );
-        (taken && *from != self.us).then(|| {
-            self.state = ProposalState::Over;
-            ProposalEvent::Elsewhere
-        })
+        let settled = match initiation {
+            Initiation::Proceed { .. } | Initiation::Accept { .. } | Initiation::Finish { .. } => {
+                true
+            }
+            // A device that is busy speaks for itself alone.
+            Initiation::Reject { reason, .. } => {
+                reason.as_ref().and_then(|reason| reason.condition.as_ref())
+                    != Some(&Condition::Busy)
+            }
+            _ => false,
+        };
+        if !settled || *from == self.us {
+            return None;
+        }
+        if !self.is_open() {
+            return Some(ProposalEvent::Contested);
+        }
+        self.state = ProposalState::Over;
+        Some(ProposalEvent::Elsewhere)
     }
 
     /// Whether a session-initiate named `sid` from `from` is the one that we, the callee, wait for.
@@ -338,7 +368,7 @@ impl Proposal {
     /// Whether `other`, a proposal that came from `from`, crossed this one of ours, and which goes on.
     ///
     /// If [`Glare::Ours`] does, answer with [`Proposal::yield_to`]; if [`Glare::Theirs`] does, ours is
-    /// over and theirs is to be taken at once, since both want to talk.
+    /// to be taken back and theirs is to be taken at once, since both want to talk.
     #[must_use]
     pub fn glare(&self, from: &Jid, other: &Initiation) -> Option<Glare> {
         let proposes = matches!(other, Initiation::Propose { .. });
@@ -358,11 +388,6 @@ impl Proposal {
             tie_break: true,
             unknown: Vec::new(),
         }
-    }
-
-    /// Ours is over, because theirs goes on instead.
-    pub fn give_up(&mut self) {
-        self.state = ProposalState::Over;
     }
 
     /// Whether it has not come to anything yet.

@@ -3,6 +3,7 @@
 //! [`Stanza::parse`] reads what routing needs (kind, type, `from`, `to`, `id`) and keeps the element
 //! as it came; nothing that is forwarded is rebuilt from typed payloads.
 
+mod delay;
 mod error;
 mod kind;
 #[cfg(test)]

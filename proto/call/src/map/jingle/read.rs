@@ -25,17 +25,23 @@ pub(super) fn content(
     };
     extras(index, content, description, losses);
     let rtcp_mux = description.rtcp_mux;
+    let codecs = codecs(index, description, losses);
+    let packet_time = packet_time(index, description, losses);
+    let keying = keying(index, content, description, losses);
+    let Some(transport) = transport(index, content, rtcp_mux, losses) else {
+        return unknown(content);
+    };
     Content {
         name: content.name.clone(),
         creator: creator(content.creator),
         media: MediaKind::named(&description.media),
         refused: false,
         direction: direction(content.senders(), speaker),
-        codecs: codecs(index, description, losses),
-        packet_time: packet_time(index, description, losses),
+        codecs,
+        packet_time,
         rtcp_mux,
-        keying: keying(index, content, description, losses),
-        transport: transport(index, content, rtcp_mux, losses),
+        keying,
+        transport,
     }
 }
 
@@ -211,21 +217,26 @@ fn keying(
     }
 }
 
-/// How a content is reached.
+/// How a content is reached; `None` if that cannot be: what speaks of ICE is not reached without.
 pub(super) fn transport(
     index: usize,
     content: &wire::Content,
     rtcp_mux: bool,
     losses: &mut Vec<Loss>,
-) -> Transport {
+) -> Option<Transport> {
     match &content.transport {
-        None => Transport::default(),
-        Some(wire::Transport::RawUdp(raw)) => raw_udp(index, raw, rtcp_mux, losses),
+        None => Some(Transport::default()),
+        Some(wire::Transport::RawUdp(raw)) => Some(raw_udp(index, raw, rtcp_mux, losses)),
         Some(wire::Transport::IceUdp(ice)) => ice_udp(index, ice, rtcp_mux, losses),
     }
 }
 
-fn ice_udp(index: usize, ice: &wire::IceUdp, rtcp_mux: bool, losses: &mut Vec<Loss>) -> Transport {
+fn ice_udp(
+    index: usize,
+    ice: &wire::IceUdp,
+    rtcp_mux: bool,
+    losses: &mut Vec<Loss>,
+) -> Option<Transport> {
     if !ice.remote_candidates.is_empty() {
         losses.push(Loss::Other(index, "remote-candidate".to_owned()));
     }
@@ -234,11 +245,12 @@ fn ice_udp(index: usize, ice: &wire::IceUdp, rtcp_mux: bool, losses: &mut Vec<Lo
     let ufrag = ice.ufrag.as_deref().unwrap_or_default();
     let Ok(credentials) = Credentials::received(ufrag, ice.pwd.as_deref().unwrap_or_default())
     else {
+        // Without them nothing asks whether who is there wants the media.
         losses.push(Loss::Credentials(index));
-        return Transport { ice: None, defaults };
+        return None;
     };
     let complete = ice.gathering_complete;
-    Transport { ice: Some(Ice { credentials, lite: false, complete, candidates }), defaults }
+    Some(Transport { ice: Some(Ice { credentials, lite: false, complete, candidates }), defaults })
 }
 
 /// The candidates of a transport that can be used, of `room` at most.

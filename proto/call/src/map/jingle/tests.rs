@@ -546,3 +546,35 @@ fn odd_codecs_and_candidates_are_named() {
         ]
     );
 }
+
+/// Who leaves the credentials away gets no media where nothing asks for consent.
+#[test]
+fn ice_without_credentials_is_refused() {
+    let (mut contents, _) = session(Creator::Initiator).write(&offer());
+    if let Some(wire::Transport::IceUdp(ice)) = &mut contents[0].transport {
+        ice.pwd = None;
+    }
+    let (read, losses) = session(Creator::Responder).read(&contents, &[]);
+    assert!(read.contents[0].refused && read.contents[0].transport == Transport::default());
+    assert_eq!(losses, [Loss::Credentials(0)]);
+    let error = Capabilities::default().choose(&read).unwrap_err();
+    assert_eq!(condition(&contents, &error), wire::Condition::FailedTransport);
+}
+
+#[test]
+fn no_other_transport_takes_the_place_of_ice() {
+    let (_, mut theirs) = agreed();
+    let before = theirs.theirs().cloned();
+    let mut plain = offer();
+    plain.contents[0].transport.ice = None;
+    let (contents, _) = session(Creator::Initiator).write(&plain);
+    assert!(matches!(contents[0].transport, Some(wire::Transport::RawUdp(_))));
+    assert_eq!(theirs.read_transports(&contents), None);
+    assert_eq!(theirs.theirs().cloned(), before, "nothing has changed");
+    // Nor in an answer.
+    let mut ours = session(Creator::Initiator);
+    let _ = ours.write(&offer());
+    let (answer, _) = ours.read(&contents, &[]);
+    assert!(answer.contents[0].refused);
+    assert_eq!(answer.contents[0].transport, Transport::default());
+}

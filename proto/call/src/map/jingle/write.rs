@@ -77,7 +77,7 @@ impl Writer<'_> {
         };
         // What a reader will make of it.
         let transport = read::transport(self.index, &written, content.rtcp_mux, &mut Vec::new());
-        if transport.defaults != content.transport.defaults {
+        if transport.is_none_or(|read| read.defaults != content.transport.defaults) {
             self.losses.push(Loss::Defaults(self.index));
         }
         Some(written)
