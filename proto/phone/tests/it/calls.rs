@@ -100,7 +100,11 @@ fn calls_at_a_time_are_limited() {
     let (reason, _) = ended(&lab.take(alice)).expect("the third is refused");
     assert_eq!(reason.to_string(), "486 Busy Here");
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 2);
+    // What only rings keeps nobody from calling; what was taken does.
     let to: Target = "sip:alice@example.org".parse().unwrap();
+    for call in lab.on(bob, |phone, _| phone.calls().collect::<Vec<_>>()) {
+        lab.on(bob, |phone, now| phone.answer(now, call, Source::silence()));
+    }
     let refused = lab.on(bob, |phone, now| phone.call(now, 0, &to, Source::silence()));
     assert_eq!(refused, Err(CallError::TooMany(2)));
     let nobody = lab.on(alice, |phone, now| phone.call(now, 7, &to, Source::silence()));

@@ -10,12 +10,24 @@ use xmpp::{Element, Jid, Stanza, ns};
 
 use crate::lab::{Handset, Lab, SEC, ended};
 
-const GARDEN: &str = "bob@example.org/garden";
+pub(crate) const GARDEN: &str = "bob@example.org/garden";
 
-/// Bob's phone, and a program of Mallory's.
-fn garden(seed: u64) -> (Lab, Handset, NodeId) {
+/// Bob's phone, and a program of Mallory's, whom he does not know.
+pub(crate) fn garden(seed: u64) -> (Lab, Handset, NodeId) {
+    place(seed, false)
+}
+
+/// The same; they see each other's presence.
+pub(crate) fn acquainted(seed: u64) -> (Lab, Handset, NodeId) {
+    place(seed, true)
+}
+
+fn place(seed: u64, acquainted: bool) -> (Lab, Handset, NodeId) {
     let mut lab = Lab::new(seed);
     lab.accounts.add("mallory", "mallory");
+    if acquainted {
+        lab.accounts.befriend("mallory", "bob");
+    }
     let mut config = Lab::config_xmpp("bob");
     config.accounts[0].resource = Some("garden".to_owned());
     let bob = lab.phone(2, config);
@@ -24,12 +36,12 @@ fn garden(seed: u64) -> (Lab, Handset, NodeId) {
     (lab, bob, mallory)
 }
 
-fn element(text: &str) -> Element {
+pub(crate) fn element(text: &str) -> Element {
     text.parse().unwrap()
 }
 
 /// A session-initiate with ICE.
-fn initiate(sid: &str) -> Element {
+pub(crate) fn initiate(sid: &str) -> Element {
     element(&format!(
         "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='{sid}' \
          initiator='mallory@example.org/x'><content creator='initiator' name='0'>\
@@ -41,7 +53,7 @@ fn initiate(sid: &str) -> Element {
     ))
 }
 
-fn candidate(n: u16) -> String {
+pub(crate) fn candidate(n: u16) -> String {
     format!(
         "<candidate component='1' foundation='{n}' generation='0' id='{n}' ip='203.0.113.3' \
          network='0' port='{}' priority='1000' protocol='udp' type='host'/>",
@@ -50,7 +62,7 @@ fn candidate(n: u16) -> String {
 }
 
 /// Sends a step; says what it was answered with: fine, refused by Jingle, or by another error.
-fn step(
+pub(crate) fn step(
     lab: &mut Lab,
     mallory: NodeId,
     payload: &Element,
@@ -72,8 +84,40 @@ fn step(
     answer.expect("every request is answered")
 }
 
+/// A message that proposes a call.
+pub(crate) fn propose(id: &str, media: &str) -> Element {
+    let description =
+        xmpp::jingle::rtp::Description { media: media.to_owned(), ..Default::default() };
+    let (id, descriptions, unknown) = (id.to_owned(), vec![description], Vec::new());
+    Element::from(&Initiation::Propose { id, descriptions, unknown })
+}
+
+/// Sends a message with a payload to Bob, all of him.
+pub(crate) fn submit(lab: &mut Lab, client: NodeId, payload: &Element) {
+    submit_to(lab, client, "bob@example.org", [payload.clone()].into());
+}
+
+/// Sends a message to somebody.
+pub(crate) fn submit_to(lab: &mut Lab, client: NodeId, to: &str, payloads: Vec<Element>) {
+    let message = Stanza::message(to.parse::<Jid>().unwrap(), MessageType::Chat, payloads);
+    lab.on_client(client, |client, now| client.send(now, message.clone())).unwrap();
+}
+
+/// What was said to a program in messages about proposals, and by whom.
+pub(crate) fn said(lab: &mut Lab, client: NodeId) -> Vec<(Jid, Initiation)> {
+    let told = lab.take_client(client).into_iter();
+    told.filter_map(|told| match told {
+        Told::Stanza(stanza) => {
+            let said = stanza.payloads().find_map(|payload| Initiation::try_from(payload).ok())?;
+            Some((stanza.from()?.clone(), said))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
 /// The steps that a phone has sent, each acknowledged.
-fn steps(lab: &mut Lab, mallory: NodeId) -> Vec<Jingle> {
+pub(crate) fn steps(lab: &mut Lab, mallory: NodeId) -> Vec<Jingle> {
     let mut steps = Vec::new();
     for told in lab.take_client(mallory) {
         if let Told::Request { iq } = told {
@@ -85,7 +129,7 @@ fn steps(lab: &mut Lab, mallory: NodeId) -> Vec<Jingle> {
     steps
 }
 
-fn count(events: &[Event], name: &str) -> usize {
+pub(crate) fn count(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| format!("{event:?}").starts_with(name)).count()
 }
 
@@ -151,25 +195,36 @@ fn others_cannot_speak_in_a_session() {
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 1);
 }
 
+/// Floods by as many people as it takes: all of a phone's room, and no more, is theirs.
 #[test]
 fn floods_of_calls_are_busy() {
     let (mut lab, bob, mallory) = garden(3);
+    let busy = stanza::Condition::ServiceUnavailable;
     for n in 0..2 * defaults::MAX_CALLS {
-        assert_eq!(step(&mut lab, mallory, &initiate(&format!("s{n}"))), Ok(()));
+        let answer = step(&mut lab, mallory, &initiate(&format!("s{n}")));
+        let taken = n < defaults::MAX_CALLS_OF_ONE;
+        assert_eq!(answer, if taken { Ok(()) } else { Err((busy, None)) });
     }
-    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS);
+    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS_OF_ONE);
+    let crowd = defaults::MAX_CALLS / defaults::MAX_CALLS_OF_ONE;
+    let mut answers = Vec::new();
+    for n in 1..=crowd {
+        let user = format!("mallory{n}");
+        lab.accounts.add(&user, &user);
+        let host = lab.client(100 + u8::try_from(n).unwrap(), &user);
+        for m in 0..defaults::MAX_CALLS_OF_ONE {
+            answers.push(step(&mut lab, host, &initiate(&format!("s{m}"))));
+        }
+    }
+    let taken = defaults::MAX_CALLS - defaults::MAX_CALLS_OF_ONE;
+    assert!(
+        answers[..taken].iter().all(Result::is_ok) && answers[taken..].iter().all(Result::is_err)
+    );
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), defaults::MAX_CALLS);
-    // The last was told why.
-    let (to, last): (Jid, _) = (GARDEN.parse().unwrap(), initiate("last"));
-    lab.on_client(mallory, |client, now| client.request(now, to.clone(), last.clone(), true))
-        .unwrap();
-    lab.run(SEC);
-    let steps = steps(&mut lab, mallory);
-    let busy = |step: &Jingle| {
-        step.action == Action::SessionTerminate
-            && step.reason.as_ref().and_then(|r| r.condition.clone()) == Some(Condition::Busy)
-    };
-    assert!(steps.iter().any(busy), "{steps:?}");
+    // None of it keeps Bob from calling.
+    let to = "xmpp:alice@example.org".parse().unwrap();
+    let call = lab.on(bob, |phone, now| phone.call(now, 0, &to, phone::Source::silence()));
+    assert!(call.is_ok());
     // Nobody takes them; it is over some day.
     lab.run(defaults::RING_LIMIT + SEC);
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
@@ -177,49 +232,80 @@ fn floods_of_calls_are_busy() {
 
 #[test]
 fn floods_of_proposals_are_busy() {
-    let (mut lab, bob, mallory) = garden(4);
-    let propose = |id: &str| {
-        let payload = Initiation::Propose {
-            id: id.to_owned(),
-            descriptions: vec![xmpp::jingle::rtp::Description {
-                media: "audio".to_owned(),
-                ..Default::default()
-            }],
-            unknown: Vec::new(),
-        };
-        let to: Jid = "bob@example.org".parse().unwrap();
-        Stanza::message(to, MessageType::Chat, [Element::from(&payload)])
-    };
+    let (mut lab, bob, mallory) = acquainted(4);
     for n in 0..2 * defaults::MAX_CALLS {
         // Twice each: the second says nothing new.
         for _ in 0..2 {
-            let message = propose(&format!("p{n}"));
-            lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+            submit(&mut lab, mallory, &propose(&format!("p{n}"), "audio"));
             lab.run(SEC / 4);
         }
     }
-    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS);
-    let rejected = lab.take_client(mallory).into_iter().filter(|told| match told {
-        Told::Stanza(stanza) => stanza
-            .payloads()
-            .any(|payload| matches!(Initiation::try_from(payload), Ok(Initiation::Reject { .. }))),
-        _ => false,
-    });
+    assert_eq!(count(&lab.take(bob), "Incoming"), defaults::MAX_CALLS_OF_ONE);
+    let said = said(&mut lab, mallory).into_iter();
+    let rejected = said.filter(|(_, said)| matches!(said, Initiation::Reject { .. }));
     assert!(rejected.count() >= defaults::MAX_CALLS);
     lab.run(defaults::RING_LIMIT + SEC);
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
 }
 
+/// What we refuse leaves nothing behind, however often somebody makes us.
+#[test]
+fn refusals_wait_for_no_answer() {
+    let (mut lab, bob, mallory) = garden(8);
+    let alice = lab.phone(1, Lab::config_xmpp("alice"));
+    lab.register(alice);
+    let mut offer = Jingle::try_from(&initiate("s")).unwrap();
+    if let Some(description) = &mut offer.contents[0].description {
+        description.payload_types.clear();
+    }
+    let to: Jid = GARDEN.parse().unwrap();
+    for n in 0..=xmpp::client::defaults::MAX_REQUESTS {
+        offer.sid = format!("s{n}");
+        let payload = Element::from(&offer);
+        lab.on_client(mallory, |client, now| {
+            client.request(now, to.clone(), payload.clone(), true)
+        })
+        .unwrap();
+        // Faster than requests of ours are given up.
+        lab.run(SEC / 20);
+    }
+    let refused = lab.take_client(mallory).into_iter();
+    let refused = refused.filter(|told| matches!(told, Told::Request { .. }));
+    assert!(refused.count() > 200, "each is told why");
+    lab.take(bob);
+    lab.talk(alice, bob, "xmpp:bob@example.org");
+}
+
+/// A step that finds no place among what waits for an answer ends its call.
+#[test]
+fn what_cannot_be_said_ends_its_call() {
+    let (mut lab, bob, mallory) = garden(9);
+    drop(lab.take(bob));
+    let config =
+        phone::Config { max_calls: 200, relays: phone::Relays::Off, ..Lab::config_xmpp("alice") };
+    let alice = lab.phone(1, config);
+    lab.register(alice);
+    // Mallory's program answers nothing.
+    let mallory = lab.on_client(mallory, |client, _| client.jid().cloned()).unwrap();
+    for _ in 0..200 {
+        lab.call(alice, &format!("xmpp:{mallory}"));
+        lab.run(SEC / 20);
+    }
+    // Each is told that there are no more candidates.
+    lab.run(SEC * 5);
+    let stuck = |event: &&Event| {
+        matches!(
+            event,
+            Event::Ended { reason: phone::EndReason::Jingle(phone::JingleEnd::Stuck), .. }
+        )
+    };
+    assert!(lab.take(alice).iter().filter(stuck).count() > 0);
+}
+
 #[test]
 fn who_proceeds_and_never_comes_is_given_up() {
     let (mut lab, bob, mallory) = garden(5);
-    let payload = element(
-        "<propose xmlns='urn:xmpp:jingle-message:0' id='p'>\
-         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>",
-    );
-    let to: Jid = "bob@example.org".parse().unwrap();
-    let message = Stanza::message(to, MessageType::Chat, [payload]);
-    lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+    submit(&mut lab, mallory, &propose("p", "audio"));
     lab.run(SEC);
     let call = lab.answer(bob);
     lab.run(defaults::INITIATE_LIMIT - SEC * 2);
@@ -227,15 +313,7 @@ fn who_proceeds_and_never_comes_is_given_up() {
     lab.run(SEC * 3);
     assert_eq!(ended(&lab.take(bob)).unwrap().0.kind(), phone::EndKind::NoAnswer);
     // Who hung up meanwhile does not want what comes then.
-    let message = Stanza::message(
-        "bob@example.org".parse::<Jid>().unwrap(),
-        MessageType::Chat,
-        [element(
-            "<propose xmlns='urn:xmpp:jingle-message:0' id='q'>\
-             <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>",
-        )],
-    );
-    lab.on_client(mallory, |client, now| client.send(now, message.clone())).unwrap();
+    submit(&mut lab, mallory, &propose("q", "audio"));
     lab.run(SEC);
     let again = lab.answer(bob);
     assert_ne!(call, again);

@@ -45,7 +45,8 @@ fn strangers_are_asked_by_a_message_and_are_heard() {
     let [alice, bob] = lab.strangers();
     let ours = lab.call(alice, BOB);
     lab.run(SEC);
-    assert_eq!(count(&lab.take(alice), "Ringing"), 1);
+    // Whoever does not know her is not told that somebody is there.
+    assert_eq!(count(&lab.take(alice), "Ringing"), 0);
     let theirs = lab.answer(bob);
     lab.run(SEC * 3);
     for (handset, call) in [(alice, ours), (bob, theirs)] {
@@ -180,7 +181,9 @@ fn nobody_answers() {
         let mut lab = Lab::new(9);
         let [alice, bob] = if friends { lab.friends() } else { lab.strangers() };
         lab.call(alice, BOB);
-        lab.run(defaults::RING_LIMIT - SEC);
+        // Nobody says that it rings at a stranger's.
+        let limit = if friends { defaults::RING_LIMIT } else { defaults::PROPOSE_LIMIT };
+        lab.run(limit - SEC);
         assert_eq!((end(&mut lab, alice), end(&mut lab, bob)), (None, None));
         lab.run(SEC * 5);
         assert_eq!(end(&mut lab, alice).unwrap().0, EndKind::NoAnswer, "{friends}");
@@ -268,8 +271,14 @@ fn calls_at_a_time_are_limited() {
         lab.on(alice, |phone, now| phone.call(now, 0, &BOB.parse().unwrap(), Source::silence()));
     assert_eq!(refused, Err(CallError::TooMany(defaults::MAX_CALLS)));
     lab.run(SEC * 2);
+    // One person brings no more than this.
     let calls = lab.on(bob, |phone, _| phone.calls().count());
-    assert_eq!(calls, defaults::MAX_CALLS);
+    assert_eq!(calls, defaults::MAX_CALLS_OF_ONE);
+    let busy = lab.take(alice).into_iter().filter(
+        |event| matches!(event, Event::Ended { reason, .. } if reason.kind() == EndKind::Busy),
+    );
+    assert_eq!(busy.count(), defaults::MAX_CALLS - defaults::MAX_CALLS_OF_ONE);
+    // What rings here keeps nobody from calling somebody else.
     let config = phone::Config { max_calls: 1, ..Lab::config_xmpp("bob") };
     for friends in [true, false] {
         let mut lab = Lab::new(17);
@@ -284,9 +293,55 @@ fn calls_at_a_time_are_limited() {
         lab.run(SEC);
         lab.call(alice, BOB);
         lab.run(SEC);
-        assert_eq!(end(&mut lab, alice), Some((EndKind::Busy, By::Them)), "{friends}");
+        // A stranger hears nothing, as of somebody who is not there.
+        let expected = friends.then_some((EndKind::Busy, By::Them));
+        assert_eq!(end(&mut lab, alice), expected, "{friends}");
         assert_eq!(count(&lab.take(bob), "Incoming"), 1);
+        let to: Target = "xmpp:nobody@example.org".parse().unwrap();
+        lab.on(bob, |phone, now| phone.call(now, 0, &to, Source::silence())).unwrap();
+        let full = lab.on(bob, |phone, now| phone.call(now, 0, &to, Source::silence()));
+        assert_eq!(full, Err(CallError::TooMany(1)));
     }
+}
+
+#[test]
+fn a_call_that_nobody_can_take_ends() {
+    // Bob has a program that chats. A friend sees what it can do; a stranger waits for a while.
+    for friends in [true, false] {
+        let mut lab = Lab::new(29);
+        if friends {
+            lab.accounts.befriend("alice", "bob");
+        }
+        let alice = lab.phone(1, Lab::config_xmpp("alice"));
+        lab.register(alice);
+        lab.client(4, "bob");
+        lab.run(SEC);
+        lab.call(alice, BOB);
+        lab.run(SEC);
+        let by = if friends { By::Them } else { By::Us };
+        if !friends {
+            lab.run(defaults::PROPOSE_LIMIT - SEC * 2);
+            assert_eq!(end(&mut lab, alice), None);
+            lab.run(SEC * 2);
+        }
+        assert_eq!(end(&mut lab, alice), Some((EndKind::NoAnswer, by)), "{friends}");
+        assert_eq!(lab.on(alice, |phone, _| phone.calls().count()), 0);
+    }
+}
+
+#[test]
+fn a_stranger_who_knows_no_ice_says_so() {
+    let mut lab = Lab::new(30);
+    let alice = lab.phone(1, Lab::config_xmpp("alice"));
+    let bob = lab.phone(2, phone::Config { ice: IceMode::Off, ..Lab::config_xmpp("bob") });
+    lab.register(alice);
+    lab.register(bob);
+    lab.call(alice, BOB);
+    lab.run(SEC);
+    lab.answer(bob);
+    lab.run(SEC * 3);
+    assert_eq!(end(&mut lab, alice), Some((EndKind::Negotiation, By::Them)));
+    assert!(end(&mut lab, bob).is_some());
 }
 
 #[test]

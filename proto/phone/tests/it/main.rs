@@ -4,6 +4,7 @@
 
 mod calls;
 mod changes;
+mod devices;
 mod ends;
 mod intruders;
 mod jingle;
@@ -12,3 +13,4 @@ mod messages;
 mod recordings;
 mod registrations;
 mod relays;
+mod strangers;
