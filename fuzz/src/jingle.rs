@@ -160,11 +160,7 @@ impl Call {
             Event::TransportAccepted(contents) => {
                 self.map.read_transports(&contents).map(|(read, _)| read)
             }
-            Event::Described(_)
-            | Event::TransportRejected(_)
-            | Event::Send(_)
-            | Event::Refused(_)
-            | Event::Ended(_) => None,
+            Event::TransportRejected(_) | Event::Send(_) | Event::Ended(_) => None,
         };
         read.iter().for_each(check);
     }

@@ -1,11 +1,11 @@
-//! The whole phone, and a core and a peer that keep to no rule.
+//! The whole phone, with an account of SIP and one of XMPP, and cores and peers that keep to no rule.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use machine::{
-    Checked, Endpoint, Entropy, FailKind, Icmp, Id, Input, Interface, InterfaceAddress,
-    InterfaceKind, Machine, Output, ResolveError, Transport,
+    Checked, CloseReason, ConnectionBinding, Endpoint, Entropy, FailKind, Icmp, Id, Input,
+    Interface, InterfaceAddress, InterfaceKind, Machine, Output, ResolveError, Transport,
 };
 use phone::{Account, Address, CallId, Config, Phone, Server, Source};
 use sip::{Message, Method, Request, name};
@@ -13,11 +13,18 @@ use stun::{Builder, Key};
 
 use super::ops::{Ops, at, status};
 
+mod core;
+
+use core::Core;
+
+/// The bytes that a connection takes at once.
+const ROOM: usize = 1 << 20;
+
 /// The password that the peer's descriptions tell for ICE.
 const ICE_PWD: &str = "0123456789012345678901";
 
 /// Takes `bytes` as operations: datagrams, responses of any status, requests inside and outside
-/// dialogs, answers to STUN, what the owner does, time. The laws of the shape hold throughout.
+/// dialogs, stanzas of Jingle from friends and strangers, answers to STUN, what the owner does, time. The laws of the shape hold throughout.
 pub fn run(bytes: &[u8]) {
     let mut ops = Ops(bytes);
     let mut world = World::new();
@@ -41,6 +48,7 @@ struct World {
     dialog: Option<[String; 3]>,
     /// The phone's STUN requests, to be answered.
     stun: Vec<(Id, Endpoint, Vec<u8>)>,
+    core: Core,
 }
 
 type Outputs = Vec<(Output<phone::Event, Infallible>, Vec<u8>)>;
@@ -53,7 +61,14 @@ impl World {
             transport: Some(Transport::Udp),
             ..Account::new(address, "swordfish".into())
         };
-        let config = Config { accounts: vec![account], ..Config::default() };
+        let address: Address = "xmpp:alice@example.org".parse().expect("an address");
+        let xmpp = Account {
+            server: Some(Server { host: "198.51.100.10".to_owned(), port: None }),
+            transport: Some(Transport::Tls),
+            resource: Some("phone".to_owned()),
+            ..Account::new(address, "swordfish".into())
+        };
+        let config = Config { accounts: vec![account, xmpp], ..Config::default() };
         let mut world = Self {
             phone: Checked::new(Phone::new(config, Entropy::seeded(1))),
             elapsed: Duration::ZERO,
@@ -62,6 +77,7 @@ impl World {
             request: None,
             dialog: None,
             stun: Vec::new(),
+            core: Core::default(),
         };
         world.interfaces(10);
         world.verb(Phone::register);
@@ -79,13 +95,7 @@ impl World {
             }
             1 => self.respond(ops.byte()?, ops.chunk()?),
             2 => self.ask(ops.byte()?, ops.chunk()?),
-            3 => {
-                let to = "sip:bob@example.org".parse().expect("an address");
-                let source = Source::looped(vec![1; 8]);
-                self.verb(|phone, now| {
-                    let _ = phone.call(now, 0, &to, source.clone());
-                });
-            }
+            3 => self.call(0, "sip:bob@example.org"),
             4 => self.decide(ops.byte()?),
             5 => self.pass(Duration::from_millis(u64::from(ops.byte()?) * 16)),
             6 => self.answer_stun(ops.byte()?, ops.byte()?),
@@ -98,9 +108,38 @@ impl World {
                     self.input(Input::Unreachable { socket, remote, icmp });
                 }
             }
+            10 => {
+                self.core.speak(ops.byte()?, ops.byte()?);
+                self.settle();
+            }
+            11 => {
+                self.core.say += &String::from_utf8_lossy(ops.chunk()?);
+                self.settle();
+            }
+            12 => {
+                let people = ["bob@example.org", "bob@example.org/b", "alice@example.org"];
+                let to = people[usize::from(ops.byte()?) % people.len()];
+                self.call(1, &format!("xmpp:{to}"));
+            }
+            13 => {
+                self.core.answer(ops.byte()?);
+                self.settle();
+            }
+            14 => {
+                if let Some(conn) = self.core.conn.take() {
+                    self.input(Input::Closed { conn, reason: CloseReason::Reset });
+                }
+            }
             _ => {}
         }
         Some(())
+    }
+
+    fn call(&mut self, account: usize, to: &str) {
+        let (to, source) = (to.parse().expect("an address"), Source::looped(vec![1; 8]));
+        self.verb(|phone, now| {
+            let _ = phone.call(now, account, &to, source.clone());
+        });
     }
 
     fn socket(&self, which: u8) -> Option<&(Id, Endpoint)> {
@@ -249,7 +288,7 @@ impl World {
     fn settle(&mut self) {
         let mut todo = self.drain();
         let mut rounds = 0;
-        while !todo.is_empty() {
+        while !todo.is_empty() || self.core.conn.is_some() && !self.core.say.is_empty() {
             rounds += 1;
             assert!(rounds < 1000, "it comes to rest");
             for (output, payload) in std::mem::take(&mut todo) {
@@ -257,6 +296,12 @@ impl World {
                     self.phone.handle_input(at(self.elapsed), input);
                     todo.extend(self.drain());
                 }
+            }
+            let said = std::mem::take(&mut self.core.say);
+            if let Some(conn) = self.core.conn.filter(|_| !said.is_empty()) {
+                let bytes = said.as_bytes();
+                self.phone.handle_input(at(self.elapsed), Input::Data { conn, bytes });
+                todo.extend(self.drain());
             }
         }
     }
@@ -284,11 +329,26 @@ impl World {
                 self.sockets.push((id, local));
                 Some(Input::Bound { id, local })
             }
+            Output::Connect { id, remote, .. } if id.namespace() == core::NAMESPACE => {
+                self.core.connected(id);
+                let local = Endpoint::new([192, 168, 1, 10], 50_000);
+                Some(Input::Connected { conn: id, local, remote, room: ROOM })
+            }
+            Output::StartTls { conn, .. } => {
+                let binding = ConnectionBinding { exporter: None, server_end_point: None };
+                let (peer_certs, alpn) = (Vec::new(), None);
+                Some(Input::Secured { conn, peer_certs, alpn, binding, room: ROOM })
+            }
+            Output::Write { conn } if Some(conn) == self.core.conn => {
+                self.core.read(std::str::from_utf8(payload).expect("XML is text"));
+                Some(Input::Writable { conn, room: ROOM })
+            }
             Output::Connect { id, .. } => Some(Input::Failed { id, kind: FailKind::Refused }),
             Output::Resolve { id, .. } => {
                 Some(Input::Resolved { id, records: Err(ResolveError::NoSuchName) })
             }
             Output::Close { id } => {
+                self.core.conn = self.core.conn.filter(|conn| *conn != id);
                 self.sockets.retain(|(other, _)| *other != id);
                 None
             }
