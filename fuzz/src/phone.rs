@@ -81,6 +81,7 @@ impl World {
         };
         world.interfaces(10);
         world.verb(Phone::register);
+        assert!(world.core.bound, "the account of XMPP is logged in");
         world
     }
 

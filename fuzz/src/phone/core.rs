@@ -98,6 +98,8 @@ pub(super) struct Core {
     /// What is to be sent on it.
     pub(super) say: String,
     proven: bool,
+    /// The phone is logged in.
+    pub(super) bound: bool,
     /// The last session or proposal of which there was talk.
     sid: String,
     /// The phone's last request, and whom it is for.
@@ -138,6 +140,7 @@ impl Core {
         }
         let result = |payload: &str| format!("<iq id='{id}' type='result'>{payload}</iq>");
         if iq.contains("xmpp-bind") {
+            self.bound = true;
             self.say += &result(
                 "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>alice@example.org/phone</jid>\
                  </bind>",

@@ -323,19 +323,30 @@ fn more_requests_than_may_wait() {
 #[test]
 fn what_is_asked_of_us() {
     let mut rig = online();
-    let mallory = "mallory@example.net/x";
-    rig.ask(mallory, "get", "<ping xmlns='urn:xmpp:ping'/>");
+    let (bob, mallory) = ("bob@example.org/x", "mallory@example.net/x");
+    let ping = "<ping xmlns='urn:xmpp:ping'/>";
+    rig.ask(bob, "get", ping);
     let answer = rig.sent_stanza();
-    assert_eq!((answer.type_(), answer.to()), (Some("result"), Some(&jid(mallory))));
-    rig.ask(mallory, "get", "<query xmlns='http://jabber.org/protocol/disco#items'/>");
+    assert_eq!((answer.type_(), answer.to()), (Some("result"), Some(&jid(bob))));
+    let items = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+    rig.ask(bob, "get", items);
     assert_eq!(rig.sent_stanza().type_(), Some("result"));
     let disco = "<query xmlns='http://jabber.org/protocol/disco#info' node='other'/>";
-    rig.ask(mallory, "get", disco);
+    rig.ask(bob, "get", disco);
     let error = rig.sent_stanza().stanza_error().unwrap();
     assert_eq!(error.condition, Condition::ItemNotFound);
-    rig.ask(mallory, "get", &disco.replace(" node='other'", ""));
+    let all = disco.replace(" node='other'", "");
+    rig.ask(bob, "get", &all);
     let info = Info::parse(rig.sent_stanza().iq_payload().unwrap()).unwrap();
     assert!(info.supports("urn:example:talk") && info.supports(ns::PING));
+    // The server may ask; a stranger hears what is said of whoever is not there.
+    rig.ask("example.org", "get", ping);
+    assert_eq!(rig.sent_stanza().type_(), Some("result"));
+    for question in [ping, items, disco, &all] {
+        rig.ask(mallory, "get", question);
+        let error = rig.sent_stanza().stanza_error().unwrap();
+        assert_eq!(error.condition, Condition::ServiceUnavailable);
+    }
     // Anything else is the owner's.
     let id = rig.ask(mallory, "set", "<query xmlns='urn:example:ask'/>");
     let Event::Request { iq } = rig.event() else { panic!("no request") };

@@ -140,12 +140,9 @@ impl Session {
                 context.stats.pushes_refused += 1;
                 Err(Condition::ServiceUnavailable)
             }
-        } else if payload.is("ping", ns::PING) && get {
-            Ok(None)
-        } else if payload.is("query", ns::DISCO_INFO) && get {
-            self.tell_info(payload)
-        } else if payload.is("query", ns::DISCO_ITEMS) && get {
-            Ok(Some(Element::bare("query", ns::DISCO_ITEMS)))
+        } else if let Some(result) = self.tell(payload).filter(|_| get) {
+            //= XEP-0030 §8: who may not see our presence is answered as by nobody.
+            if self.is_seen_by(me, &iq) { result } else { Err(Condition::ServiceUnavailable) }
         } else {
             return context.out.event(Event::Request { iq });
         };
@@ -170,6 +167,27 @@ impl Session {
                 self.departed(&resource);
                 gone(context, resource.jid.into(), None);
             }
+        }
+    }
+
+    /// Whether the sender may know that we are there: our own account and its server, and contacts whom
+    /// we let see our presence.
+    fn is_seen_by(&self, me: &FullJid, iq: &Stanza) -> bool {
+        let Some(from) = iq.from() else { return true };
+        let person = from.to_bare();
+        let contact = || self.roster.contact(&person).is_some_and(|contact| contact.from);
+        person == me.to_bare() || person.as_str() == me.domain().as_str() || contact()
+    }
+
+    /// What we answer by ourselves to a question that we understand.
+    fn tell(&self, question: &Element) -> Option<Result<Option<Element>, Condition>> {
+        if question.is("ping", ns::PING) {
+            Some(Ok(None))
+        } else if question.is("query", ns::DISCO_INFO) {
+            Some(self.tell_info(question))
+        } else {
+            let items = Element::bare("query", ns::DISCO_ITEMS);
+            question.is("query", ns::DISCO_ITEMS).then_some(Ok(Some(items)))
         }
     }
 
