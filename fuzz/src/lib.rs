@@ -9,6 +9,7 @@ pub mod call_sdp;
 pub mod ice_agent;
 pub mod jingle;
 pub mod phone;
+pub mod portmap;
 pub mod rtp_session;
 pub mod sdp_description;
 pub mod server;

@@ -63,6 +63,7 @@ targets! {
     ice_agent,
     jingle,
     phone,
+    portmap,
     rtp_session,
     sdp_description,
     server,

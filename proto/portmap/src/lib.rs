@@ -9,6 +9,21 @@
 //! | [`natpmp`] | NAT-PMP (RFC 6886), both directions of the wire |
 //! | [`upnp`] | UPnP Internet Gateway Device, versions 1 and 2 |
 //! | [`defaults`] | limits and timeouts, each with its reason |
+//!
+//! ```
+//! use machine::{Endpoint, Entropy, Ids, Instant, Machine, Now, Transport};
+//! use portmap::{Client, Config, Request};
+//!
+//! let now = Now { mono: Instant::ORIGIN, unix: std::time::Duration::ZERO };
+//! let mut client = Client::new(Config::default(), Ids::new(0), &Entropy::seeded(1));
+//! // Our port 5060 at whatever address we have towards the router, at the same port outside.
+//! let internal = Endpoint::UNSPECIFIED_V4.with_port(5060);
+//! let id = client.map(now, Request::new(Transport::Udp, internal));
+//! // Drive it like any machine, telling it the interfaces first. Once it tells `Event::Mapped`, the
+//! // mapping is kept until `client.unmap(now, id)` or `client.close(now)`.
+//! assert!(client.poll_timeout().is_some());
+//! # let _ = id;
+//! ```
 
 pub mod client;
 pub mod defaults;

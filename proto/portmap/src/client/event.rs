@@ -131,6 +131,9 @@ pub enum Error {
     /// It asks for what no gateway could grant.
     #[error("such a mapping cannot be asked for")]
     Unusable,
+    /// It has been asked for already.
+    #[error("this mapping is asked for already")]
+    Twice,
     /// There are too many already.
     #[error("too many mappings")]
     TooMany,

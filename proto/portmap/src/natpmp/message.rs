@@ -162,6 +162,8 @@ pub enum Answer {
         /// For how long, in seconds.
         lifetime_secs: u32,
     },
+    /// A refusal of another version, whatever was asked.
+    Version,
     /// A refusal of something else, or of something that was not understood.
     Other {
         /// The opcode of the request, below 128.
@@ -172,15 +174,20 @@ pub enum Answer {
 impl Response {
     /// A refusal of `request`, whatever it was; nothing if that is too short to have an opcode.
     ///
-    //= RFC 6886 §3.5: a refusal for its version has version 0, the request's opcode and 128, the
-    //= result and the epoch.
+    //= RFC 6886 §3.5: a refusal for its version has version 0, opcode 0, the result and the epoch;
+    //= any other the request's opcode and 128, and the request's port inside.
     #[must_use]
     pub fn refusal(request: &[u8], result: ResultCode, epoch_secs: u32) -> Option<Self> {
-        let answer = match (Request::parse(request), request) {
+        let parsed = Request::parse(request);
+        let version = matches!(parsed, Err(Error::Version(_)));
+        let result = if version { ResultCode::UNSUPPORTED_VERSION } else { result };
+        let answer = match (parsed, request) {
             (Ok(Request::ExternalAddress), _) => Answer::ExternalAddress(Ipv4Addr::UNSPECIFIED),
             (Ok(Request::Map { tcp, internal_port, .. }), _) => {
                 Answer::Map { tcp, internal_port, external_port: 0, lifetime_secs: 0 }
             }
+            (Err(Error::Direction(_)), _) => return None,
+            (Err(Error::Version(_)), _) => Answer::Version,
             (Err(_), [_, opcode, ..]) => Answer::Other { opcode: opcode & !RESPONSE },
             (Err(_), _) => return None,
         };
@@ -197,10 +204,16 @@ impl Response {
         if version != VERSION {
             return Err(Error::Version(version));
         }
+        let result = reader.u16().map(ResultCode);
+        //= RFC 6886 §3.5: a refusal of the version has no bit that tells it from a request.
+        if opcode == 0 && result == Ok(ResultCode::UNSUPPORTED_VERSION) {
+            let (result, epoch_secs) = (ResultCode::UNSUPPORTED_VERSION, reader.u32()?);
+            return Ok(Self { result, epoch_secs, answer: Answer::Version });
+        }
         if opcode & RESPONSE == 0 {
             return Err(Error::Direction(opcode));
         }
-        let (result, epoch_secs) = (ResultCode(reader.u16()?), reader.u32()?);
+        let (result, epoch_secs) = (result?, reader.u32()?);
         let opcode = opcode & !RESPONSE;
         let answer = match opcode {
             0 => reader.array().map(|ip: [u8; 4]| Answer::ExternalAddress(ip.into())),
@@ -220,12 +233,13 @@ impl Response {
     /// Appends it to `buf`.
     pub fn write(&self, buf: &mut Vec<u8>) {
         let opcode = match self.answer {
-            Answer::ExternalAddress(_) => 0,
+            Answer::ExternalAddress(_) | Answer::Version => 0,
             Answer::Map { tcp, .. } => 1 + u8::from(tcp),
             Answer::Other { opcode } => opcode,
         };
+        let response = if self.answer == Answer::Version { 0 } else { RESPONSE };
         let mut writer = Writer::new(buf);
-        writer.u8(VERSION).u8(RESPONSE | opcode).u16(self.result.0).u32(self.epoch_secs);
+        writer.u8(VERSION).u8(response | opcode).u16(self.result.0).u32(self.epoch_secs);
         match self.answer {
             Answer::ExternalAddress(ip) => {
                 writer.bytes(&ip.octets());
@@ -233,7 +247,7 @@ impl Response {
             Answer::Map { internal_port, external_port, lifetime_secs, .. } => {
                 writer.u16(internal_port).u16(external_port).u32(lifetime_secs);
             }
-            Answer::Other { .. } => {}
+            Answer::Version | Answer::Other { .. } => {}
         }
     }
 }
