@@ -2,6 +2,7 @@
 
 mod alg;
 mod forward;
+mod gate;
 mod preset;
 mod spec;
 mod table;
@@ -16,6 +17,7 @@ pub use preset::{Access, BadAccess, Preset};
 pub use spec::{BadSpec, Dependence, NatSpec, Ports};
 
 use crate::packet::{Body, Packet, TCP};
+use gate::Gate;
 use table::Table;
 
 /// A NAT at work: one outside address, any number of inside hosts.
@@ -23,6 +25,7 @@ use table::Table;
 pub(crate) struct Nat {
     pub(crate) outside: IpAddr,
     table: Table,
+    gate: Gate,
     stats: NatStats,
     ident: u32,
 }
@@ -92,7 +95,7 @@ pub struct NatTable {
 impl Nat {
     pub(crate) fn new(spec: NatSpec, outside: IpAddr, entropy: Entropy) -> Self {
         let table = Table::new(spec, entropy);
-        Self { outside, table, stats: NatStats::default(), ident: 0 }
+        Self { outside, table, gate: Gate::default(), stats: NatStats::default(), ident: 0 }
     }
 
     /// What the NAT looks like at `now`.
@@ -104,6 +107,7 @@ impl Nat {
     /// Forgets all mappings, as a restart does.
     pub(crate) fn forget(&mut self) {
         self.table.clear();
+        self.gate.clear();
     }
 
     /// Forwards a port.
@@ -112,13 +116,34 @@ impl Nat {
     }
 
     /// Forwards a port no longer.
-    pub(crate) fn unforward(&mut self, protocol: Transport, port: u16) -> Option<Forward> {
-        self.table.forwards.remove(protocol, port)
+    pub(crate) fn unforward(&mut self, forward: &Forward) -> Option<Forward> {
+        self.table.forwards.remove(forward)
     }
 
     /// The ports that are forwarded.
     pub(crate) fn forwards(&self, now: Instant) -> Vec<Forward> {
         self.table.forwards.live(now).copied().collect()
+    }
+
+    /// An IPv6 packet goes out as it is.
+    pub(crate) fn outbound_v6(&mut self, now: Instant, packet: &Packet) {
+        if let Some((src, dst)) = packet.endpoints().filter(|_| self.table.spec.closed_v6) {
+            let protocol = packet.protocol();
+            let spec = &self.table.spec;
+            let lifetime = if protocol == TCP { spec.tcp_lifetime } else { spec.lifetime };
+            self.gate.passed(now, (protocol, src, dst), lifetime);
+        }
+    }
+
+    /// Whether an IPv6 packet comes in as it is: an answer, or through a pinhole. Errors do, and
+    /// fragments, which show no port but the first.
+    pub(crate) fn admits_v6(&self, now: Instant, packet: &Packet) -> bool {
+        let ends = packet.endpoints().filter(|_| self.table.spec.closed_v6);
+        ends.is_none_or(|(src, dst)| {
+            let protocol = packet.protocol();
+            self.gate.is_answer(now, (protocol, dst, src))
+                || self.table.forwards.has_pinhole(now, protocol, dst)
+        })
     }
 
     /// Translates a packet from inside to outside.

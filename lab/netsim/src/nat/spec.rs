@@ -54,6 +54,8 @@ pub struct NatSpec {
     /// Whether it rewrites addresses within SIP messages over UDP, as an "application-level gateway"
     /// does that means well.
     pub alg: bool,
+    /// Whether over IPv6 only answers come in, and what has a pinhole (RFC 6092).
+    pub closed_v6: bool,
 }
 
 impl Default for NatSpec {
@@ -69,6 +71,7 @@ impl Default for NatSpec {
             inbound_refresh: false,
             tcp_lifetime: NAT_TCP_LIFETIME,
             alg: false,
+            closed_v6: false,
         }
     }
 }
@@ -98,6 +101,12 @@ impl NatSpec {
         Self { alg, ..self }
     }
 
+    /// The same with a firewall for IPv6, or without.
+    #[must_use]
+    pub fn closed_v6(self, closed_v6: bool) -> Self {
+        Self { closed_v6, ..self }
+    }
+
     /// The same with hairpinning on or off.
     #[must_use]
     pub fn hairpin(self, hairpin: bool) -> Self {
@@ -113,7 +122,7 @@ pub enum BadSpec {
     NotAnAxis(String),
     /// An axis that there is not.
     #[error(
-        "there is no axis `{0}` (mapping, filtering, ports, hairpin, lifetime, refresh, tcp-lifetime, alg)"
+        "there is no axis `{0}` (mapping, filtering, ports, hairpin, lifetime, refresh, tcp-lifetime, alg, v6)"
     )]
     NoSuchAxis(String),
     /// A value that the axis does not take.
@@ -144,6 +153,7 @@ impl FromStr for NatSpec {
                 "lifetime" => spec.lifetime = duration("lifetime", value)?,
                 "refresh" => spec.inbound_refresh = refresh(value)?,
                 "alg" => spec.alg = switch("alg", value)?,
+                "v6" => spec.closed_v6 = closed(value)?,
                 "tcp-lifetime" => spec.tcp_lifetime = duration("tcp-lifetime", value)?,
                 _ => return Err(BadSpec::NoSuchAxis(axis.to_owned())),
             }
@@ -196,6 +206,15 @@ fn refresh(value: &str) -> Result<bool, BadSpec> {
     }
 }
 
+fn closed(value: &str) -> Result<bool, BadSpec> {
+    let (axis, takes) = ("v6", "open, closed");
+    match value {
+        "open" => Ok(false),
+        "closed" => Ok(true),
+        _ => Err(BadSpec::BadValue { axis, value: value.to_owned(), takes }),
+    }
+}
+
 fn ports(value: &str) -> Result<Ports, BadSpec> {
     let takes = "preserve, sequential, random, list:PORT,PORT…";
     let bad = || BadSpec::BadValue { axis: "ports", value: value.to_owned(), takes };
@@ -243,6 +262,9 @@ impl fmt::Display for NatSpec {
         }
         if self.alg {
             f.write_str(",alg=on")?;
+        }
+        if self.closed_v6 {
+            f.write_str(",v6=closed")?;
         }
         Ok(())
     }

@@ -135,7 +135,9 @@ impl Table {
     /// Forwards a port, unless somebody else has it.
     pub(super) fn forward(&mut self, now: Instant, forward: Forward) -> Result<(), PortTaken> {
         match self.inside(now, number(forward.protocol), forward.outside_port) {
-            Some(other) if other != forward.inside => Err(PortTaken(other)),
+            Some(other) if other != forward.inside && forward.inside.is_ipv4() => {
+                Err(PortTaken(other))
+            }
             _ => {
                 self.forwards.insert(forward);
                 Ok(())

@@ -1,7 +1,5 @@
 //! What the owner of a world does to its NATs.
 
-use machine::Transport;
-
 use super::{Inhabitant, World};
 use crate::nat::{Forward, Nat, NatTable, PortTaken};
 use crate::node::{Kind, NodeId};
@@ -25,8 +23,8 @@ impl<M: Inhabitant> World<M> {
     }
 
     /// Forwards a port of a NAT: all that comes in for it goes to one host inside, whoever it is
-    /// from, and what that endpoint sends leaves by it. Of the same host and port again, it takes
-    /// the place of what was.
+    /// from, and what that endpoint sends leaves by it; over IPv6 it opens a pinhole. Of the same host
+    /// and port again, it takes the place of what was.
     ///
     /// # Errors
     /// [`PortTaken`] if somebody else inside has the port.
@@ -38,17 +36,13 @@ impl<M: Inhabitant> World<M> {
         self.nat_mut(nat).forward(now, forward)
     }
 
-    /// Forwards a port no longer; what it forwarded to.
+    /// Forwards a port no longer: the one of this protocol and number, or over IPv6 the pinhole of this
+    /// inside endpoint. What it forwarded to.
     ///
     /// # Panics
     /// If the node is no NAT.
-    pub fn unforward_port(
-        &mut self,
-        nat: NodeId,
-        protocol: Transport,
-        outside_port: u16,
-    ) -> Option<Forward> {
-        self.nat_mut(nat).unforward(protocol, outside_port)
+    pub fn unforward_port(&mut self, nat: NodeId, forward: &Forward) -> Option<Forward> {
+        self.nat_mut(nat).unforward(forward)
     }
 
     /// The ports that a NAT forwards, in order.

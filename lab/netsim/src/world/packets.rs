@@ -106,7 +106,7 @@ impl<M: Inhabitant> World<M> {
                 }
             }
             Kind::Firewall(_) => self.forward(node, packet),
-            Kind::Nat(_) if packet.src.is_ipv6() => self.forward(node, packet),
+            Kind::Nat(_) if packet.src.is_ipv6() => self.pass_v6(node, interface, packet),
             Kind::Nat(_) => {
                 // A NAT puts packets together before it looks at ports (RFC 4787 REQ-14).
                 if let Some(packet) = at.reassembly.take(self.now.mono, packet) {
@@ -114,6 +114,19 @@ impl<M: Inhabitant> World<M> {
                 }
             }
         }
+    }
+
+    /// A NAT passes IPv6 on as it is, if it does.
+    fn pass_v6(&mut self, node: u32, interface: usize, packet: Packet) {
+        let now = self.now.mono;
+        let Kind::Nat(nat) = &mut self.nodes[node as usize].kind else { return };
+        if interface != OUTSIDE_PORT {
+            nat.outbound_v6(now, &packet);
+        } else if !nat.admits_v6(now, &packet) {
+            self.stats.blocked += 1;
+            return;
+        }
+        self.forward(node, packet);
     }
 
     fn translate(&mut self, node: u32, interface: usize, packet: Packet) {

@@ -171,7 +171,8 @@ fn a_forwarded_port_lets_everybody_in_and_is_the_way_out() {
     let bobs = "10.0.0.6:5000".parse().unwrap();
     assert_eq!(home.forward(neighbour.port(), None), Err(PortTaken(bobs)));
     assert_eq!(home.world.forwarded_ports(home.nat).len(), 1);
-    assert!(home.world.unforward_port(home.nat, Transport::Udp, 4000).is_some());
+    let forward = home.world.forwarded_ports(home.nat)[0];
+    assert!(home.world.unforward_port(home.nat, &forward).is_some());
     assert!(!home.comes_in(4000));
 }
 
@@ -191,6 +192,33 @@ fn a_forwarded_port_ends_with_its_lease_and_with_a_restart() {
     home.forward(4000, None).unwrap();
     home.world.restart_nat(home.nat);
     assert!(!home.comes_in(4000));
+}
+
+#[test]
+fn over_ipv6_answers_come_in_and_what_has_a_pinhole() {
+    for (axis, open) in [("v6=open", true), ("v6=closed", false)] {
+        let mut home = Home::new(axis);
+        let (host, server) = (home.hosts[0].0, home.server.0);
+        let [inside, outside] = ["[2001:db8:1::5]:5000", "[2001:db8::1]:7"];
+        let at_host = bind(&mut home.world, host, "[::]:5000");
+        let at_server = bind(&mut home.world, server, "[::]:7");
+        let comes_in =
+            |world: &mut World<Talker>| !hears(world, (server, at_server), inside, host).is_empty();
+        assert_eq!(comes_in(&mut home.world), open, "{axis}");
+        let expires = Some(home.world.now().mono + Duration::from_secs(60));
+        let inside_at = inside.parse().unwrap();
+        let pinhole =
+            Forward { protocol: Transport::Udp, outside_port: 5000, inside: inside_at, expires };
+        home.world.forward_port(home.nat, pinhole).unwrap();
+        assert!(comes_in(&mut home.world), "{axis}");
+        home.world.unforward_port(home.nat, &pinhole);
+        assert_eq!(comes_in(&mut home.world), open, "{axis}");
+        // The answer to what goes out comes in.
+        assert_eq!(hears(&mut home.world, (host, at_host), outside, host), [outside]);
+        assert!(comes_in(&mut home.world), "{axis}");
+        home.world.run_for(Duration::from_mins(3));
+        assert_eq!(comes_in(&mut home.world), open, "{axis}");
+    }
 }
 
 #[test]
