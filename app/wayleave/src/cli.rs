@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::phone::{answer, call, chat};
-use crate::{bench, completions, config, demo, man, serve, user};
+use crate::{bench, completions, config, demo, man, nat, portmap, serve, user};
 
 /// Real-time communication that gets through.
 #[derive(Debug, Parser)]
@@ -64,6 +64,10 @@ pub enum Command {
     Answer(answer::Args),
     /// Write to somebody: lines in from stdin, lines out to stdout
     Chat(chat::Args),
+    /// Find out what stands between this host and the world
+    Nat(nat::Args),
+    /// Open and close ports in the router: PCP, NAT-PMP, UPnP
+    Portmap(portmap::Args),
     /// Load a server, ours or another's, and measure it
     Bench(bench::Args),
     /// Show and check the server's configuration

@@ -17,9 +17,12 @@ mod failure;
 mod ladder;
 mod logging;
 mod man;
+mod nat;
 mod phone;
+mod portmap;
 mod serve;
 mod signal;
+mod station;
 mod ui;
 mod user;
 
@@ -56,6 +59,8 @@ fn run(command: Command, ui: &Ui) -> Result<(), Failure> {
         Command::Call(args) => phone::call::run(args, ui),
         Command::Answer(args) => phone::answer::run(args, ui),
         Command::Chat(args) => phone::chat::run(args, ui),
+        Command::Nat(args) => nat::run(args, ui),
+        Command::Portmap(args) => portmap::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Config(args) => config::run(args, ui),
         Command::Completions(args) => completions::run(&args),

@@ -143,3 +143,16 @@ pub enum Layers {
     /// Nobody told.
     Unknown,
 }
+
+impl Layers {
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Single => Some("single"),
+            Self::Carrier => Some("carrier"),
+            Self::Double => Some("double"),
+            Self::Unknown => None,
+        }
+    }
+}

@@ -44,6 +44,9 @@ pub struct Args {
     /// Without a relay, whatever happens
     #[arg(long, conflicts_with = "turn")]
     pub no_turn: bool,
+    /// Ask no router to let the other side in (PCP, NAT-PMP, UPnP)
+    #[arg(long)]
+    pub no_port_mapping: bool,
     /// The name at the TURN servers, if it is not that of the account
     #[arg(long, value_name = "NAME", requires = "turn", requires = "turn_password_file")]
     pub turn_user: Option<String>,
@@ -131,6 +134,10 @@ impl Args {
             },
             stun_servers,
             relays,
+            connect: connect::Config {
+                port_mapping: (!self.no_port_mapping).then(connect::PortMapping::default),
+                ..connect::Config::default()
+            },
             ..Config::default()
         };
         Ok(Setup { config, source, plays, pins, quiet: false })
