@@ -1,7 +1,7 @@
 //! `wayleave nat`: what stands between this host and the world.
 
-mod fields;
-mod words;
+pub mod fields;
+pub mod words;
 
 use std::time::Duration;
 
