@@ -35,7 +35,10 @@ where
         let _ = self.0.try_send(event);
     }
 
-    fn answer(&mut self, question: Infallible) -> impl Future<Output = Infallible> + Send + 'static {
+    fn answer(
+        &mut self,
+        question: Infallible,
+    ) -> impl Future<Output = Infallible> + Send + 'static {
         match question {}
         #[expect(unreachable_code, reason = "nothing is asked; the future needs a type")]
         std::future::pending()

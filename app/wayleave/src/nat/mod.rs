@@ -11,9 +11,9 @@ use survey::{Config, Event, Report, Survey};
 
 use crate::failure::{Exit, Failure};
 use crate::phone::account;
+use crate::signal;
 use crate::station::Station;
 use crate::ui::Ui;
-use crate::signal;
 
 /// Find out what stands between this host and the world.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,7 +88,8 @@ fn outcome(report: &Report, asked: bool) -> Result<(), Failure> {
     }
     let heard = report.udp() == Some(true) || report.tcp443 == Some(true);
     if asked && !heard {
-        let message = format!("the server {server} does not answer, neither over UDP nor on TCP 443");
+        let message =
+            format!("the server {server} does not answer, neither over UDP nor on TCP 443");
         return Err(Failure::new(Exit::Unreachable, "server", message).with_remedy(
             "check that it runs (its STUN port is 3478 unless --server HOST:PORT says otherwise), or \
              that this host has a network",

@@ -17,7 +17,8 @@ pub fn of(report: &Report, verdict: &Verdict) -> Vec<String> {
         row("this host", address.to_string());
     }
     if let Some(seen) = &report.ipv4 {
-        let mapped = seen.mapped.map_or("nothing came back".to_owned(), |mapped| mapped.to_string());
+        let mapped =
+            seen.mapped.map_or("nothing came back".to_owned(), |mapped| mapped.to_string());
         row("seen from out", mapped);
         row("mapping", finding(&seen.mapping, mapping));
         row("filtering", finding(&seen.filtering, filtering));
@@ -26,10 +27,13 @@ pub fn of(report: &Report, verdict: &Verdict) -> Vec<String> {
         row("fragments", finding(&seen.fragments, |pass| either(*pass, "pass", "are lost")));
         if let Ok(lifetime) = &seen.lifetime {
             let least = lifetime.at_least.as_secs();
-            row("lifetime", match lifetime.below {
-                Some(below) => format!("{least} to {} s without traffic", below.as_secs()),
-                None => format!("more than {least} s without traffic"),
-            });
+            row(
+                "lifetime",
+                match lifetime.below {
+                    Some(below) => format!("{least} to {} s without traffic", below.as_secs()),
+                    None => format!("more than {least} s without traffic"),
+                },
+            );
         }
     }
     row("UDP", report.udp().map_or_else(unknown, |udp| either(udp, "gets through", "is blocked")));
@@ -38,11 +42,14 @@ pub fn of(report: &Report, verdict: &Verdict) -> Vec<String> {
         report.tcp443.map_or_else(unknown, |tcp| either(tcp, "gets through", "is blocked")),
     );
     row("IPv6", report.ipv6().map_or_else(unknown, ipv6));
-    row("NAT64", match report.nat64 {
-        None => unknown(),
-        Some(None) => "none".to_owned(),
-        Some(Some(prefix)) => format!("at {prefix}"),
-    });
+    row(
+        "NAT64",
+        match report.nat64 {
+            None => unknown(),
+            Some(None) => "none".to_owned(),
+            Some(Some(prefix)) => format!("at {prefix}"),
+        },
+    );
     row("SIP ALG", alg(report));
     row("NATs in a row", layers(report.layers()));
     if report.gateways.is_empty() {
@@ -188,7 +195,9 @@ impl Progress {
     pub fn tell(&self, event: &Event) {
         let text = match event {
             Event::Learned(Property::Reached { mapped, .. }) => format!("seen as {mapped} …"),
-            Event::Learned(Property::Mapping(found)) => format!("mapping: {} …", finding(found, mapping)),
+            Event::Learned(Property::Mapping(found)) => {
+                format!("mapping: {} …", finding(found, mapping))
+            }
             Event::Learned(Property::Filtering(found)) => {
                 format!("filtering: {} …", finding(found, filtering))
             }

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use crate::failure::{Exit, Failure};
 use crate::nat::{fields, words};
+use crate::signal;
 use crate::station::Station;
 use crate::ui::Ui;
-use crate::signal;
 
 /// Open and close ports in the router: PCP, NAT-PMP, UPnP.
 #[derive(Clone, Debug, clap::Args)]
@@ -161,7 +161,9 @@ impl Errand<'_> {
                     found.push(*gateway);
                 }
                 Event::Searched => break,
-                Event::Refused { from, why } => self.ui.warn(format!("{from} is not listened to: {why}")),
+                Event::Refused { from, why } => {
+                    self.ui.warn(format!("{from} is not listened to: {why}"))
+                }
                 _ => {}
             }
         }
@@ -201,7 +203,8 @@ impl Errand<'_> {
                 Err(refused(&error))
             }
             Event::Restarted { gateway, protocol } => {
-                self.ui.warn(format!("the router {gateway} has forgotten its mappings ({protocol})"));
+                self.ui
+                    .warn(format!("the router {gateway} has forgotten its mappings ({protocol})"));
                 Ok(false)
             }
             _ => Ok(false),
@@ -263,7 +266,8 @@ impl Errand<'_> {
                 |lease| format!("for {} s", lease.as_secs()),
             );
             let transport = name(*transport);
-            self.ui.say(format!("{transport} {external} leads to {internal}, {lease} ({protocol})"));
+            self.ui
+                .say(format!("{transport} {external} leads to {internal}, {lease} ({protocol})"));
         }
     }
 
