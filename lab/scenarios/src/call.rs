@@ -12,7 +12,7 @@ use phone::{
 
 use server::Memory;
 
-use crate::node::{Event, Node, Who};
+use crate::node::{Answer, Event, Node, Question, Who};
 use crate::registry::accounts;
 use crate::spec::{HangUp, Spec, Via};
 use crate::topology::{DOMAIN, Topology};
@@ -315,10 +315,14 @@ impl<W: FnMut(&Told<'_>)> Course<'_, W> {
         let Happened { now, host, what } = happened;
         let who = self.topology.who(host);
         match what {
-            Happening::Question(id, question) => {
+            Happening::Question(id, Question::Core(question)) => {
                 let answer = self.accounts.answer(&question);
-                world.answer(host, id, answer);
+                world.answer(host, id, Answer::Core(answer));
             }
+            Happening::Question(id, Question::Gateway(question)) => {
+                gateway::serve(world, host, id, &question);
+            }
+            Happening::Event(Event::Gateway(_)) => {}
             Happening::Event(Event::Core(event)) => {
                 (self.watch)(&Told { now, who, what: What::Core(&event) });
             }

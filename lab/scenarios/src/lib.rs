@@ -18,6 +18,7 @@ pub mod spec;
 pub mod topology;
 
 pub use call::{Hearing, Report, Side, Signalling, Told, What, run};
+pub use gateway::Behaviour;
 pub use netsim::{Access, Preset};
 pub use node::{Node, Who};
 pub use spec::{HangUp, Spec, Via};

@@ -1,5 +1,6 @@
 //! The machines of a scenario as one type, so that one world holds them.
 
+use gateway::Gateway;
 use machine::{Input, Instant, Machine, Now, Output};
 use phone::Phone;
 use server::Server;
@@ -34,6 +35,8 @@ pub enum Node {
     Core(Box<Server>),
     /// A phone.
     Phone(Box<Phone>),
+    /// What maps ports at somebody's NAT.
+    Gateway(Box<Gateway>),
 }
 
 /// What a machine of a scenario tells.
@@ -43,6 +46,32 @@ pub enum Event {
     Core(server::Event),
     /// A phone's.
     Phone(phone::Event),
+    /// A gateway's.
+    Gateway(gateway::Event),
+}
+
+/// What a machine of a scenario asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// The core's.
+    Core(server::Question),
+    /// A gateway's.
+    Gateway(gateway::Question),
+}
+
+/// What it is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The core.
+    Core(server::Answer),
+    /// A gateway.
+    Gateway(gateway::Answer),
+}
+
+impl From<gateway::Answer> for Answer {
+    fn from(answer: gateway::Answer) -> Self {
+        Self::Gateway(answer)
+    }
 }
 
 impl Node {
@@ -53,23 +82,35 @@ impl Node {
     pub fn phone(&mut self) -> &mut Phone {
         match self {
             Self::Phone(phone) => phone,
-            Self::Core(_) => panic!("the core is no phone"),
+            Self::Core(_) | Self::Gateway(_) => panic!("no phone"),
         }
     }
 }
 
 impl Machine for Node {
     type Event = Event;
-    type Question = server::Question;
-    /// Only the core asks.
-    type Answer = server::Answer;
+    type Question = Question;
+    type Answer = Answer;
 
-    fn handle_input(&mut self, now: Now, input: Input<'_, server::Answer>) {
+    fn handle_input(&mut self, now: Now, input: Input<'_, Answer>) {
         match self {
-            Self::Core(server) => server.handle_input(now, input),
+            Self::Core(server) => {
+                let core =
+                    |answer| if let Answer::Core(answer) = answer { Some(answer) } else { None };
+                if let Some(input) = input.map_answer(core) {
+                    server.handle_input(now, input);
+                }
+            }
             Self::Phone(phone) => {
                 if let Some(input) = input.map_answer(|_| None) {
                     phone.handle_input(now, input);
+                }
+            }
+            Self::Gateway(gateway) => {
+                let own =
+                    |answer| if let Answer::Gateway(answer) = answer { Some(answer) } else { None };
+                if let Some(input) = input.map_answer(own) {
+                    gateway.handle_input(now, input);
                 }
             }
         }
@@ -79,14 +120,18 @@ impl Machine for Node {
         match self {
             Self::Core(server) => server.handle_timeout(now),
             Self::Phone(phone) => phone.handle_timeout(now),
+            Self::Gateway(gateway) => gateway.handle_timeout(now),
         }
     }
 
-    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, server::Question>> {
+    fn poll_output(&mut self, buf: &mut Vec<u8>) -> Option<Output<Event, Question>> {
         match self {
-            Self::Core(server) => Some(server.poll_output(buf)?.map(Event::Core, |q| q)),
+            Self::Core(server) => Some(server.poll_output(buf)?.map(Event::Core, Question::Core)),
             Self::Phone(phone) => {
                 Some(phone.poll_output(buf)?.map(Event::Phone, |never| match never {}))
+            }
+            Self::Gateway(gateway) => {
+                Some(gateway.poll_output(buf)?.map(Event::Gateway, Question::Gateway))
             }
         }
     }
@@ -95,6 +140,7 @@ impl Machine for Node {
         match self {
             Self::Core(server) => server.poll_timeout(),
             Self::Phone(phone) => phone.poll_timeout(),
+            Self::Gateway(gateway) => gateway.poll_timeout(),
         }
     }
 }

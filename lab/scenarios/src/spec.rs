@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::Behaviour;
 use netsim::{Access, Preset};
 use phone::IceMode;
 pub use phone::Protocol as Via;
@@ -18,6 +19,10 @@ pub struct Spec {
     pub alice: Access,
     /// What is between Bob and the internet.
     pub bob: Access,
+    /// What maps ports at Alice's NAT, the one next to her; without a NAT there is none.
+    pub alice_gateway: Option<Behaviour>,
+    /// What maps ports at Bob's NAT, the one next to him.
+    pub bob_gateway: Option<Behaviour>,
     /// The round-trip time between any two of Alice, Bob and the core.
     pub rtt: Duration,
     /// The share of packets lost on the way from Alice into the internet, 0 to 1.
@@ -60,6 +65,8 @@ impl Default for Spec {
             via: Via::Sip,
             alice: Preset::PortRestricted.into(),
             bob: Preset::PortRestricted.into(),
+            alice_gateway: None,
+            bob_gateway: None,
             rtt: Duration::from_millis(40),
             alice_loss: 0.0,
             bob_loss: 0.0,

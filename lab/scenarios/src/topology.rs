@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use gateway::{Behaviour, Gateway};
 use machine::RecordData;
 use netsim::{
     Access, Certificate, Dependence, Direction, Link, LinkId, NatSpec, NodeId, Port, Tap, TapId,
@@ -128,9 +129,9 @@ impl Topology {
         machine: &mut impl FnMut(Who) -> Node,
         internet: NodeId,
     ) -> Place {
-        let (addresses, access, loss) = match who {
-            Who::Bob => (&BOB, &spec.bob, spec.bob_loss),
-            _ => (&ALICE, &spec.alice, spec.alice_loss),
+        let (addresses, access, gateway, loss) = match who {
+            Who::Bob => (&BOB, &spec.bob, &spec.bob_gateway, spec.bob_loss),
+            _ => (&ALICE, &spec.alice, &spec.alice_gateway, spec.alice_loss),
         };
         let specs = access.nats();
         assert!(specs.len() < 3, "an access has two NATs at most");
@@ -155,6 +156,9 @@ impl Topology {
             };
             nats.push((nat, outside));
             inner = nat;
+        }
+        if let (Some(behaviour), Some((nat, _))) = (gateway, nats.first()) {
+            add_gateway(world, spec, *nat, behaviour);
         }
         let mut edge = nats.last().map_or_else(|| Port::from(host), |(last, _)| last.outside());
         if let Some(firewall) = access.firewall() {
@@ -212,6 +216,15 @@ fn add_host(
         world.host_with_twin(who.name(), machine(who), machine(who), &[&address])
     } else {
         world.host(who.name(), machine(who), &[&address])
+    }
+}
+
+fn add_gateway(world: &mut World<Node>, spec: &Spec, nat: NodeId, behaviour: &Behaviour) {
+    let gateway = || Node::Gateway(Box::new(Gateway::new(behaviour.clone())));
+    if spec.twins {
+        world.gateway_with_twin(nat, gateway(), gateway());
+    } else {
+        world.gateway(nat, gateway());
     }
 }
 

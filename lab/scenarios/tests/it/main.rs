@@ -1,6 +1,7 @@
 //! Calls across the topologies of the talk.
 
 mod first_call;
+mod gateways;
 mod long_call;
 mod matrix;
 mod relayed;
