@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use machine::{Endpoint, Entropy, Id, KeyedMap};
 
+use stun::binding::Places;
+
 use crate::{Cause, Client, Counters, Flow, FlowId};
 
-/// What happened to a flow.
+/// What happened to a flow, or to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It exists, and is so from now on.
     Set(FlowId, Arc<Flow>),
     /// It is gone.
     Remove(FlowId),
+    /// Binding requests are answered at these places as RFC 5780 has it.
+    Places(Arc<[Places]>),
 }
 
 /// What to do with a packet.
@@ -59,6 +63,7 @@ pub struct Table {
     pub(crate) entropy: Entropy,
     pub(crate) counters: Counters,
     pub(crate) writes: bool,
+    places: Arc<[Places]>,
 }
 
 impl Table {
@@ -76,6 +81,7 @@ impl Table {
             entropy: Entropy::new(entropy.bytes()),
             counters: Counters::default(),
             writes: true,
+            places: Arc::new([]),
         }
     }
 
@@ -91,7 +97,14 @@ impl Table {
         match change {
             Change::Set(id, flow) => self.set(id, flow),
             Change::Remove(id) => self.remove(id),
+            Change::Places(places) => self.places = places,
         }
+    }
+
+    /// Where Binding requests are answered as RFC 5780 has it.
+    #[must_use]
+    pub fn places(&self) -> &[Places] {
+        &self.places
     }
 
     /// The flow `id`.

@@ -13,6 +13,9 @@ use crate::defaults;
 pub const SIP_PORT: u16 = 5060;
 /// The port of STUN and TURN over UDP and TCP (RFC 8489 §8.1, RFC 8656 §3.1).
 pub const TURN_PORT: u16 = 3478;
+/// The second port of STUN where NATs can be looked into: RFC 5780 has no default for it, and other
+/// servers take this one.
+pub const ALTERNATE_PORT: u16 = 3479;
 /// The port of XMPP over TCP, with STARTTLS (RFC 6120 §3.2.1).
 pub const XMPP_PORT: u16 = 5222;
 /// The port of XMPP where TLS comes first (XEP-0368).
@@ -27,6 +30,8 @@ pub enum Service {
     Sip,
     /// TURN, and STUN beside it over UDP (RFC 8656 §5).
     Turn,
+    /// STUN's second port, bound of itself where there are two addresses (RFC 5780 §6).
+    Stun,
     /// XMPP: over TCP with STARTTLS, or over TLS from the start.
     Xmpp,
 }
@@ -69,6 +74,11 @@ pub struct Config {
     pub salt_secret: Option<[u8; 32]>,
     /// How XMPP is served. Its domain, listeners and secret come from what stands above.
     pub xmpp: xmpp::server::Config,
+    /// The second port of STUN; nothing to let nobody look into NATs. It counts where TURN listens over
+    /// UDP at the same port of two addresses of one kind: both public, say, as others see them.
+    pub alternate_port: Option<u16>,
+    /// Whether clients of RFC 3489 may look into their NATs as well.
+    pub classic: bool,
     /// How to relay. Its realms, listeners and addresses of our own come from what stands above.
     pub turn: turn::server::Config,
 }
@@ -93,6 +103,8 @@ impl Config {
             salt_secret: None,
             xmpp: xmpp::server::Config::new(domain, [0; 32]),
             turn: turn::server::Config::new(domain, addresses.iter().copied()),
+            alternate_port: Some(ALTERNATE_PORT),
+            classic: false,
             external: BTreeMap::new(),
             realm: None,
             algorithms: vec![Hash::Md5],

@@ -10,6 +10,7 @@ use sip::location::SavedBinding;
 
 use crate::config::Service;
 
+pub use stun::binding::Places;
 pub use turn::server::event::Release;
 pub use xmpp::BareJid;
 pub use xmpp::server::{Cause, RosterItem, ScramKey, ScramKeys, Subscription};
@@ -32,6 +33,9 @@ pub enum Event {
     Ready {
         /// All of them.
         addresses: Vec<Address>,
+        /// Where clients can look into their NATs (RFC 5780): nowhere without two addresses of one
+        /// kind.
+        places: Vec<Places>,
     },
     /// A listener could not be bound. The core serves on the others.
     ListenFailed {

@@ -21,6 +21,7 @@
 //! | [`defaults`] | limits |
 //! | `server` | [`Server`]: dispatch between its parts |
 //! | `listen` | listeners, what to do when one cannot be bound, the Binding answer of STUN |
+//! | `places` | two addresses, for clients that look into their NATs |
 //! | `relaying` | TURN: the core's realms, accounts and events around it |
 //! | `messaging` | XMPP: the core's domain, accounts and events around it |
 //! | `admit` | challenges and proofs: who is it? |
@@ -37,6 +38,7 @@ mod admit;
 mod echo;
 mod listen;
 mod messaging;
+mod places;
 mod register;
 mod relaying;
 mod route;
@@ -44,8 +46,8 @@ mod server;
 
 pub use config::{Config, Listener, Service};
 pub use event::{
-    Address, Answer, BareJid, Cause, Event, Keys, Question, Release, RosterItem, SavedAddress,
-    ScramKey, ScramKeys, Subscription, user_hash,
+    Address, Answer, BareJid, Cause, Event, Keys, Places, Question, Release, RosterItem,
+    SavedAddress, ScramKey, ScramKeys, Subscription, user_hash,
 };
 pub use memory::Memory;
 pub use server::Server;

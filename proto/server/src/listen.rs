@@ -29,7 +29,7 @@ impl Server {
     pub(crate) fn bind(&mut self, listener: Listener) -> Id {
         let id = match listener.service {
             Service::Sip => self.stack.listen(listener.transport, listener.local),
-            Service::Turn => {
+            Service::Turn | Service::Stun => {
                 let Listener { transport, local, .. } = listener;
                 self.turn.listen(turn::server::Listener { transport, local })
             }
@@ -94,11 +94,20 @@ impl Server {
     }
 
     fn settle(&mut self) {
-        if self.pending.is_empty() && self.siblings.is_empty() && !self.ready {
-            self.ready = true;
-            self.bound.sort();
-            self.outputs.event(Event::Ready { addresses: self.bound.clone() });
+        if self.ready || !self.pending.is_empty() || !self.siblings.is_empty() {
+            return;
         }
+        self.bound.sort();
+        // What stands behind the second port is known once the first is bound.
+        if self.begin_alternates() {
+            return;
+        }
+        self.ready = true;
+        let places = self.places();
+        if !places.is_empty() {
+            self.turn.reveal(places.clone());
+        }
+        self.outputs.event(Event::Ready { addresses: self.bound.clone(), places });
     }
 
     /// Answers a Binding request.

@@ -66,6 +66,8 @@ pub struct Server {
     pub(crate) bound: Vec<Address>,
     /// Sockets that are bound to every address.
     pub(crate) wildcards: BTreeSet<Id>,
+    /// Whether the second port of STUN was looked after.
+    pub(crate) alternates_begun: bool,
     pub(crate) ready: bool,
     pub(crate) outputs: Outputs<Event, Question>,
     pub(crate) stats: Stats,
@@ -108,6 +110,7 @@ impl Server {
             port_tries: PORT_TRIES,
             bound: Vec::new(),
             wildcards: BTreeSet::new(),
+            alternates_begun: false,
             ready: false,
             outputs: Outputs::new(),
             stats: Stats::default(),

@@ -92,7 +92,8 @@ impl Transaction {
     /// If `request` is no STUN request; the owner has just built it.
     #[must_use]
     pub fn new(now: Instant, request: Vec<u8>, timing: Timing) -> Self {
-        let message = Message::parse(&request).expect("a request that was just built");
+        let message = Message::parse(&request).or_else(|_| Message::parse_classic(&request));
+        let message = message.expect("a request that was just built");
         assert!(message.class() == Class::Request, "only requests have transactions");
         let (id, method) = (message.id(), message.method());
         let state = State::Due { until: now + timing.wait_after(1) };

@@ -37,6 +37,8 @@ pub struct Config {
     pub sip: Sip,
     /// XMPP.
     pub xmpp: Xmpp,
+    /// STUN.
+    pub stun: Stun,
     /// TURN.
     pub turn: Turn,
     /// The addresses that are relayed.
@@ -59,6 +61,7 @@ impl Default for Config {
             drain: Span::secs(30),
             sip: Sip::default(),
             xmpp: Xmpp::default(),
+            stun: Stun::default(),
             turn: Turn::default(),
             relay: Relay::default(),
             tls: Tls::default(),
@@ -221,6 +224,22 @@ impl Default for Turn {
             alternate_server: None,
             quotas: Quotas::default(),
         }
+    }
+}
+
+/// The keys of `[stun]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stun {
+    /// The second port, with which clients look into their NATs; 0 for none.
+    pub alternate_port: u16,
+    /// Whether clients of RFC 3489 may do so as well.
+    pub classic: bool,
+}
+
+impl Default for Stun {
+    fn default() -> Self {
+        Self { alternate_port: server::config::ALTERNATE_PORT, classic: false }
     }
 }
 

@@ -265,6 +265,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip", old.sip != new.sip),
         ("xmpp.ports", old.xmpp.ports != new.xmpp.ports),
         ("xmpp.tls_ports", old.xmpp.tls_ports != new.xmpp.tls_ports),
+        ("stun", old.stun != new.stun),
         ("turn.ports", old.turn.ports != new.turn.ports),
         ("turn.tls_ports", old.turn.tls_ports != new.turn.tls_ports),
         ("relay", old.relay != new.relay),

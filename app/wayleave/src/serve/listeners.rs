@@ -24,6 +24,8 @@ pub fn core_config(
     };
     Ok(server::Config {
         listeners: listeners(config, any_port, has_ipv6()),
+        alternate_port: Some(config.stun.alternate_port).filter(|&port| port != 0 && !any_port),
+        classic: config.stun.classic,
         external: config.external_address.clone(),
         algorithms: config.sip.digests.iter().map(hash).collect(),
         turn: relaying::turn_config(config)?,

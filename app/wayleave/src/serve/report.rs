@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use machine::Transport;
 use serde_json::{Value, json};
-use server::{Address, Event, Service};
+use server::{Address, Event, Places, Service};
 use store::Store;
 
 use super::identity::Shown;
@@ -67,11 +67,11 @@ impl Report {
             Event::ListenFailed { address, cause, remedy } => {
                 self.listen_failed(&address, &cause, remedy);
             }
-            Event::Ready { addresses } => {
+            Event::Ready { addresses, places } => {
                 if let Some(failure) = self.failure.take() {
                     return Err(failure);
                 }
-                self.ready(&addresses);
+                self.ready(&addresses, &places);
             }
             Event::Registered { address, contact, remote, expires } => {
                 tracing::info!("a user has registered");
@@ -173,7 +173,10 @@ impl Report {
         if address.service == Service::Xmpp {
             remedy += "; xmpp.ports = [] and xmpp.tls_ports = [] serve no XMPP";
         }
-        if address.service == Service::Turn {
+        if address.service == Service::Stun {
+            let instead = "nobody can find out there what a NAT does";
+            self.warnings.push(format!("{message}; {instead} ({remedy})"));
+        } else if address.service == Service::Turn {
             let instead = "nobody is relayed there, and STUN is answered on SIP's port alone";
             self.warnings.push(format!("{message}; {instead} ({remedy})"));
         } else {
@@ -182,7 +185,7 @@ impl Report {
         }
     }
 
-    fn ready(&mut self, addresses: &[Address]) {
+    fn ready(&mut self, addresses: &[Address], places: &[Places]) {
         self.ready = true;
         let Self { ui, domain, accounts, warnings, certificate, .. } = self;
         warnings.drain(..).for_each(|warning| ui.warn(warning));
@@ -194,13 +197,14 @@ impl Report {
             json!({
                 "domain": domain,
                 "addresses": listed,
+                "nat_discovery": places.iter().map(primary).collect::<Vec<_>>(),
                 "http": http,
                 "tls": tls,
                 "turn_flag": turn_flag(addresses, domain),
             }),
         );
         ui.say(format!("{} {}", ui.paint("1", "wayleave serves"), ui.paint("1", domain)));
-        for service in [Service::Sip, Service::Turn, Service::Xmpp] {
+        for service in [Service::Sip, Service::Turn, Service::Stun, Service::Xmpp] {
             for address in addresses.iter().filter(|address| address.service == service) {
                 let (name, transport) = (service_name(service), transport_name(address.transport));
                 ui.say(format!("  {name:<5}{transport}  {}", address.local));
@@ -208,6 +212,12 @@ impl Report {
         }
         if let Some(flag) = turn_flag(addresses, domain) {
             ui.say(format!("  phones look for TURN on port 3478; this one is found with {flag}"));
+        }
+        match places {
+            [] => ui.say("  clients cannot find out what their NAT does: that takes two addresses"),
+            places => places.iter().for_each(|places| {
+                ui.say(format!("  clients find out at {} what their NAT does", primary(places)));
+            }),
         }
         if let Some(at) = self.http {
             ui.say(format!("  HTTP tcp  {at} (/metrics, /healthz)"));
@@ -237,6 +247,11 @@ impl Report {
     }
 }
 
+/// Where a client that wants to know its NAT asks first.
+fn primary(places: &Places) -> String {
+    places.primary().to_string()
+}
+
 /// An address by each of the services on it: STUN is TURN's over UDP (RFC 8656 §5).
 fn fields(address: &Address) -> Vec<Value> {
     let entry = |service: &str| {
@@ -252,6 +267,7 @@ fn fields(address: &Address) -> Vec<Value> {
         (Service::Sip, _) => vec![entry("sip")],
         (Service::Turn, Transport::Udp) => vec![entry("stun"), entry("turn")],
         (Service::Turn, _) => vec![entry("turn")],
+        (Service::Stun, _) => vec![entry("stun")],
         (Service::Xmpp, _) => vec![entry("xmpp")],
     }
 }
@@ -280,6 +296,7 @@ const fn service_name(service: Service) -> &'static str {
     match service {
         Service::Sip => "SIP",
         Service::Turn => "TURN",
+        Service::Stun => "STUN",
         Service::Xmpp => "XMPP",
     }
 }

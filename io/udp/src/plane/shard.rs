@@ -1,7 +1,6 @@
 //! One thread of a plane: wait, receive, forward, send.
 
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -231,12 +230,17 @@ impl Shard {
         let Meta { remote, len, segment_size, .. } = meta;
         let end = HEADROOM_LEN + len;
         let buf = self.receiver.slot_mut(slot);
-        if shared && is_binding(buf) && segment_size.is_none_or(|size| size >= len) {
-            self.answer_binding(slot, place, local, meta, now);
+        let is_binding = shared && is_binding(buf) && segment_size.is_none_or(|size| size >= len);
+        if is_binding
+            && self.answer_binding(slot, place, Endpoint::new(local, bound.port()), meta, now)
+        {
             return true;
         }
+        let buf = self.receiver.slot_mut(slot);
         let mut packet = Packet::train(buf, HEADROOM_LEN, end, segment_size);
-        let forward = if shared {
+        let forward = if is_binding {
+            Forward::Control
+        } else if shared {
             let client = Client::Datagram { socket: id, local, remote };
             self.table.from_client(now, client, &mut packet)
         } else {
@@ -283,31 +287,36 @@ impl Shard {
         self.sockets.connect(place, remote, &self.mailbox.epoll).unwrap_or(place)
     }
 
-    /// Answers the Binding request in `slot`, if it is one to answer.
+    /// Answers the Binding request in `slot`, if it is one to answer; false if the answer has to go
+    /// from another socket, which is for control to do.
     fn answer_binding(
         &mut self,
         slot: usize,
         socket: u32,
-        source: IpAddr,
+        local: Endpoint,
         meta: Meta,
         now: Instant,
-    ) {
+    ) -> bool {
         let buf = self.receiver.slot_mut(slot);
         let request = buf.get(HEADROOM_LEN..HEADROOM_LEN + meta.len).unwrap_or_default();
-        if !stun::binding::answer(request, meta.remote, &mut self.answer) {
-            return;
+        let (places, answer) = (self.table.places(), &mut self.answer);
+        let route = stun::binding::answer_at(places, request, local, meta.remote, answer);
+        let Some(route) = route else { return true };
+        if route.from != local {
+            return false;
         }
         let len = self.answer.len();
         if !self.budget.admit(now, meta.remote.ip(), len) {
             self.counters.bindings_limited += 1;
-            return;
+            return true;
         }
-        let Some(to) = buf.get_mut(HEADROOM_LEN..HEADROOM_LEN + len) else { return };
+        let Some(to) = buf.get_mut(HEADROOM_LEN..HEADROOM_LEN + len) else { return true };
         to.copy_from_slice(&self.answer);
         self.counters.bindings += 1;
         let start = slot * SLOT_LEN + HEADROOM_LEN;
-        let remote = meta.remote;
+        let (source, remote) = (local.ip(), route.to);
         self.queue.push(Outgoing { socket, source, remote, start, len, segment: len });
+        true
     }
 }
 

@@ -16,7 +16,7 @@ fn config(any_port: bool) -> Config {
 
 fn ready(events: &[Event]) -> Vec<Address> {
     let ready = events.iter().find_map(|event| match event {
-        Event::Ready { addresses } => Some(addresses.clone()),
+        Event::Ready { addresses, .. } => Some(addresses.clone()),
         _ => None,
     });
     ready.unwrap_or_else(|| panic!("not ready: {events:?}"))

@@ -109,16 +109,40 @@ impl Server {
         }
     }
 
-    /// Answers a Binding request.
+    /// Answers a Binding request, from where it wants the answer.
     fn binding(&mut self, now: Now, origin: &Origin, bytes: &[u8]) {
         let mut answer = std::mem::take(&mut self.scratch);
-        if stun::binding::answer(bytes, origin.remote, &mut answer) {
-            self.stats.bindings += 1;
-            self.send_unproven(now, origin, &answer);
-        } else {
-            self.stats.refuse(Refusal::Unintelligible);
+        match self.answer_binding(origin.client, bytes, origin.remote, &mut answer) {
+            Some((client, remote)) => {
+                self.stats.bindings += 1;
+                self.send_unproven(now, &Origin { client, remote, ..*origin }, &answer);
+            }
+            None => self.stats.refuse(Refusal::Unintelligible),
         }
         self.scratch = answer;
+    }
+
+    /// The answer to a Binding request, and the way that it goes.
+    fn answer_binding(
+        &self,
+        client: Client,
+        bytes: &[u8],
+        remote: Endpoint,
+        answer: &mut Vec<u8>,
+    ) -> Option<(Client, Endpoint)> {
+        let Client::Datagram { socket, local, .. } = client else {
+            return stun::binding::answer(bytes, remote, answer).then_some((client, remote));
+        };
+        let port = self.listeners.get(&socket)?.local.port();
+        let (places, local) = (self.table.places(), Endpoint::new(local, port));
+        let route = stun::binding::answer_at(places, bytes, local, remote, answer)?;
+        let socket = if route.from == local {
+            socket
+        } else {
+            *self.listeners.iter().find(|(_, bound)| bound.serves(route.from))?.0
+        };
+        let client = Client::Datagram { socket, local: route.from.ip(), remote: route.to };
+        Some((client, route.to))
     }
 
     /// A Send indication that the table left to us, as it does with DONT-FRAGMENT.

@@ -1,6 +1,8 @@
 //! Listeners: where clients come in.
 
 use machine::{BindKind, Endpoint, FailKind, Id, Output, Transport};
+use relay::Change;
+use stun::binding::Places;
 
 use super::{Event, Listener, Server};
 
@@ -11,7 +13,19 @@ pub(super) struct Bound {
     pub(super) local: Endpoint,
 }
 
+impl Bound {
+    /// Whether it takes datagrams at `local`.
+    pub(super) fn serves(&self, local: Endpoint) -> bool {
+        self.transport == Transport::Udp && self.local == local
+    }
+}
+
 impl Server {
+    /// Answers Binding requests at `places` as RFC 5780 has it from now on; each is a listener's.
+    pub fn reveal(&mut self, places: Vec<Places>) {
+        self.change(Change::Places(places.into()));
+    }
+
     pub(super) fn bind_listener(&mut self, listener: Listener) -> Id {
         let Listener { transport, local } = listener;
         let id = self.ids.next_id();
