@@ -154,7 +154,7 @@ impl Survey {
         self.lookups.nat64 = Some(self.resolve(nat64::NAME, vec![RecordKind::Aaaa]));
         if let Some(server) = self.config.server.clone() {
             match server.parse::<IpAddr>() {
-                Ok(ip) => self.found(now, &[ip]),
+                Ok(ip) => self.found(&[ip]),
                 Err(_) => {
                     let kinds = vec![RecordKind::A, RecordKind::Aaaa];
                     self.lookups.server = Some(self.resolve(&server, kinds));
@@ -169,7 +169,7 @@ impl Survey {
         id
     }
 
-    fn resolved(&mut self, now: Now, id: Id, records: Result<Vec<Record>, ResolveError>) {
+    fn resolved(&mut self, id: Id, records: Result<Vec<Record>, ResolveError>) {
         if self.lookups.nat64 == Some(id) {
             self.lookups.nat64 = None;
             let prefix = match records {
@@ -185,7 +185,7 @@ impl Survey {
             match records {
                 Ok(records) => {
                     let ips: Vec<IpAddr> = records.iter().filter_map(address).collect();
-                    self.found(now, &ips);
+                    self.found(&ips);
                 }
                 Err(error) => self.report.trouble = Some(error.to_string()),
             }
@@ -193,7 +193,7 @@ impl Survey {
     }
 
     /// The server's addresses are known: the first of each family is asked.
-    fn found(&mut self, now: Now, ips: &[IpAddr]) {
+    fn found(&mut self, ips: &[IpAddr]) {
         let v4 = ips.iter().find(|ip| ip.is_ipv4()).copied();
         let v6 = ips.iter().find(|ip| ip.is_ipv6()).copied().filter(|_| self.report.has_ipv6);
         if v4.is_none() && v6.is_none() {
@@ -201,7 +201,7 @@ impl Survey {
             self.report.trouble = Some(trouble.to_owned());
         }
         for ip in v4.into_iter().chain(v6) {
-            self.discover(now, ip);
+            self.discover(ip);
         }
         if let Some(ip) = v4.or(v6) {
             let id = self.ids.next_id();
@@ -212,7 +212,7 @@ impl Survey {
         }
     }
 
-    fn discover(&mut self, now: Now, ip: IpAddr) {
+    fn discover(&mut self, ip: IpAddr) {
         let server = Endpoint::new(ip, self.config.port.unwrap_or(STUN_PORT));
         let config = behaviour::Config {
             classic: self.config.classic && ip.is_ipv4(),
@@ -221,7 +221,7 @@ impl Survey {
         };
         let entropy = self.entropy.fork(&format!("behaviour {ip}"));
         let mut names = self.ids.block(NAMES);
-        self.discoveries.push(Discovery::new(now, config, names.block(NAMES), entropy));
+        self.discoveries.push(Discovery::new(config, names.block(NAMES), entropy));
         self.names.push(names);
         self.waiting.discoveries += 1;
     }
@@ -439,7 +439,7 @@ impl Survey {
     fn own_input(&mut self, now: Now, id: Id, input: Input<'_, Infallible>) {
         let sip = self.sip.as_ref().is_some_and(|sip| sip.socket == id);
         match input {
-            Input::Resolved { id, records } => self.resolved(now, id, records),
+            Input::Resolved { id, records } => self.resolved(id, records),
             Input::Bound { local, .. } if sip => self.sip_bound(now, local),
             Input::Failed { .. } if sip => self.sip = None,
             Input::Datagram { remote, bytes, .. } if sip => self.sip_answered(remote, bytes),
