@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
 mod calls;
+mod discovery;
 mod lab;
 mod messaging;
 mod refusals;
