@@ -206,7 +206,19 @@ fn phone_config(spec: &Spec, who: Who) -> phone::Config {
         ..Account::new(address(spec.via, who), Secret::from(crate::registry::password(who)))
     };
     let relays = if spec.turn { Relays::OfCore } else { Relays::Off };
-    phone::Config { accounts: vec![account], ice: spec.ice, relays, ..phone::Config::default() }
+    let mut config = phone::Config {
+        accounts: vec![account],
+        ice: spec.ice,
+        relays,
+        ..phone::Config::default()
+    };
+    let gateway = match who {
+        Who::Bob => &spec.bob_gateway,
+        _ => &spec.alice_gateway,
+    };
+    // Where none is, none is looked for: the packets of the other scenarios stay what they are.
+    config.connect.port_mapping = gateway.as_ref().map(|_| Default::default());
+    config
 }
 
 /// What somebody's device calls itself over XMPP: where Romeo and Juliet are in the talk's example.

@@ -16,7 +16,7 @@ pub const MAX_CLOSING_SESSIONS: usize = MAX_SESSIONS;
 pub const MAPPING_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Names set aside for the sockets of the client that asks gateways: far more than it can use.
-pub const MAPPING_NAMES: u64 = 1 << 32;
+pub const MAPPING_NAMES: u64 = 1 << 36;
 
 /// Addresses of the host that one component binds. Each costs a socket and its candidates.
 pub const MAX_ADDRESSES: usize = 16;

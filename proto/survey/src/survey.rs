@@ -18,7 +18,7 @@ use crate::nat64;
 use crate::report::Report;
 
 /// Names for each part's sockets: far more than it can use.
-const NAMES: u64 = 1 << 32;
+const NAMES: u64 = 1 << 36;
 
 /// Whom to ask, and for what.
 #[derive(Clone, Debug, Default)]
