@@ -291,10 +291,11 @@ impl Machine for Server {
         if let Some(output) = self.poll_turn(buf) {
             return Some(output);
         }
-        match self.poll_xmpp(buf) {
-            Some(output) => Some(output),
-            None => self.outputs.poll(buf),
+        if let Some(output) = self.poll_xmpp(buf) {
+            return Some(output);
         }
+        // XMPP's last listener has the second port of STUN follow, which is TURN's to bind.
+        self.poll_turn(buf).or_else(|| self.outputs.poll(buf))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

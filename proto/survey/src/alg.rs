@@ -47,27 +47,26 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// A message from `local` to the SIP server called `server`.
+    /// A message from `local` to the SIP server at `server`, by its address: a core takes that for
+    /// itself, whatever its domain is.
     #[must_use]
-    pub fn new(local: Endpoint, server: &str, entropy: &mut Entropy) -> Self {
+    pub fn new(local: Endpoint, server: Endpoint, entropy: &mut Entropy) -> Self {
         let mut word = || format!("{:016x}", entropy.u64());
         let (branch, tag, call_id) = (word(), word(), word());
         let (ip, port) = (local.ip(), local.port());
         let (family, host) =
             if local.is_ipv4() { ("IP4", format!("{ip}")) } else { ("IP6", format!("[{ip}]")) };
-        let host_of_server =
-            if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
         let body = format!(
             "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0\r\na=rtcp:{port} IN {family} {ip}\r\na=x-filling:{}\r\n",
             "x".repeat(FILLING_BYTES)
         );
         let text = format!(
-            "OPTIONS sip:{host_of_server} SIP/2.0\r\n\
+            "OPTIONS sip:{server} SIP/2.0\r\n\
              Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{branch};rport\r\n\
              Max-Forwards: 70\r\n\
              From: <sip:survey@{host}:{port}>;tag={tag}\r\n\
-             To: <sip:{host_of_server}>\r\n\
+             To: <sip:{server}>\r\n\
              Call-ID: {call_id}@{ip}\r\n\
              CSeq: 1 OPTIONS\r\n\
              Contact: <sip:survey@{host}:{port}>\r\n\
@@ -136,7 +135,11 @@ mod tests {
     use super::{Alg, Change, Error, Probe};
 
     fn probe() -> Probe {
-        Probe::new("192.168.0.12:5062".parse().unwrap(), "example.org", &mut Entropy::seeded(1))
+        Probe::new(
+            "192.168.0.12:5062".parse().unwrap(),
+            "198.51.100.10:5060".parse().unwrap(),
+            &mut Entropy::seeded(1),
+        )
     }
 
     fn response(probe: &Probe, shown: &str) -> Vec<u8> {
@@ -190,7 +193,11 @@ mod tests {
         let probe = probe();
         assert_eq!(probe.judge(&response(&probe, "")), Err(Error::NotShown));
         assert_eq!(probe.judge(b"nonsense"), Err(Error::NotOurs));
-        let other = Probe::new("10.0.0.1:1".parse().unwrap(), "h", &mut Entropy::seeded(2));
+        let other = Probe::new(
+            "10.0.0.1:1".parse().unwrap(),
+            "192.0.2.1:5060".parse().unwrap(),
+            &mut Entropy::seeded(2),
+        );
         assert_eq!(other.judge(&response(&probe, "OPTIONS")), Err(Error::NotOurs));
     }
 }

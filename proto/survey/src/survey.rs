@@ -252,9 +252,8 @@ impl Survey {
 
     fn sip_bound(&mut self, now: Now, local: Endpoint) {
         let Some(sip) = &mut self.sip else { return };
-        let host = self.config.server.as_deref().unwrap_or_default();
         let mut entropy = self.entropy.fork("alg");
-        sip.probe = Some(Probe::new(local, host, &mut entropy));
+        sip.probe = Some(Probe::new(local, sip.server, &mut entropy));
         self.transmit_sip(now);
     }
 
