@@ -12,6 +12,11 @@ pub const MAX_CALLS: usize = 16;
 /// has not come through. Whoever floods us fills no more of the room for others.
 pub const MAX_CALLS_OF_ONE: usize = 2;
 
+/// Steps of one call over XMPP that wait for their answers: one for each candidate that is found in the
+/// time of a round trip, and a few more. A call with somebody who answers nothing ends there, and
+/// leaves the rest of what an account may ask for to others.
+pub const MAX_STEPS_OF_ONE: usize = 32;
+
 /// Proposals of ours that are kept in mind, so that a device that goes on with one too late is told
 /// (XEP-0353 §3): what a person calls within a round trip, and a few more.
 pub const MAX_PROPOSED: usize = 16;

@@ -270,7 +270,7 @@ impl Session {
                 }
             }
             wire::Event::TransportRejected(_) => self.call.keep_terms(),
-            wire::Event::Send(step) => self.jingle_mut()?.0.send(context, step),
+            wire::Event::Send(step) => self.jingle_mut()?.0.tell(context, &step),
             wire::Event::Ended(reason) => {
                 let answered = self.is_answered();
                 return Some(end_of(&reason, self.jingle()?.is_called(), answered).into());

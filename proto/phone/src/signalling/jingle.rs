@@ -34,7 +34,7 @@ use xmpp::{BareJid, Element, Jid, Stanza, ns};
 
 use super::Context;
 use crate::account::Line;
-use crate::defaults::{INITIATE_LIMIT, PROPOSE_LIMIT, RING_LIMIT, SEEK_LIMIT};
+use crate::defaults::{INITIATE_LIMIT, MAX_STEPS_OF_ONE, PROPOSE_LIMIT, RING_LIMIT, SEEK_LIMIT};
 use crate::reason::JingleEnd;
 
 pub(crate) mod device;
@@ -303,6 +303,10 @@ impl Leg {
             return;
         };
         let (action, payload) = (step.action, Element::from(&step));
+        if self.asked() >= MAX_STEPS_OF_ONE {
+            self.stuck = true;
+            return;
+        }
         match client.request(context.now, session.peer().clone(), payload, true) {
             Ok(request) => {
                 if let Some(open) = self.open_mut() {
@@ -314,8 +318,17 @@ impl Leg {
         }
     }
 
-    /// Sends a step of the session's that is sent once and whose answer does not matter.
-    fn tell(&self, context: &mut Context<'_>, step: &Jingle) {
+    /// How many of our steps were not answered yet.
+    fn asked(&self) -> usize {
+        match &self.stage {
+            Stage::Open(open) => open.asked.len(),
+            _ => 0,
+        }
+    }
+
+    /// Sends a step of the session's that is sent once and whose answer does not matter: however many
+    /// the other side makes us say, they take no place among the requests that wait for an answer.
+    pub(crate) fn tell(&self, context: &mut Context<'_>, step: &Jingle) {
         if let (Some(client), Some(session)) = (self.client(context.lines), self.session()) {
             let stanza = untracked(session.peer(), step);
             let _ = client.send(context.now, stanza);

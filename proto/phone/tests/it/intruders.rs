@@ -276,6 +276,66 @@ fn refusals_wait_for_no_answer() {
     lab.talk(alice, bob, "xmpp:bob@example.org");
 }
 
+/// Says a step of a session, in full haste: what it is answered with does not matter.
+fn hurry(lab: &mut Lab, mallory: NodeId, step: &Jingle) {
+    let (to, payload): (Jid, _) = (GARDEN.parse().unwrap(), Element::from(step));
+    let said = |client: &mut xmpp::client::Client, now| {
+        client.send(now, Stanza::iq_set(to.clone(), "hurry", payload.clone()))
+    };
+    lab.on_client(mallory, said).unwrap();
+    lab.run(SEC / 20);
+}
+
+/// Nor does what is refused inside a session, even one that only rings.
+#[test]
+fn refusals_in_a_session_wait_for_no_answer() {
+    let (mut lab, bob, mallory) = garden(10);
+    let alice = lab.phone(1, Lab::config_xmpp("alice"));
+    lab.register(alice);
+    assert_eq!(step(&mut lab, mallory, &initiate("s")), Ok(()));
+    let offer = Jingle::try_from(&initiate("s")).unwrap();
+    let [mut add, mut replace] = [offer.clone(), offer];
+    add.action = Action::ContentAdd;
+    add.contents[0].name = "another".to_owned();
+    replace.action = Action::TransportReplace;
+    replace.contents[0].description = None;
+    for _ in 0..=xmpp::client::defaults::MAX_REQUESTS / 2 {
+        hurry(&mut lab, mallory, &add);
+        hurry(&mut lab, mallory, &replace);
+    }
+    let refused = lab.take_client(mallory).into_iter();
+    let refused = refused.filter(|told| matches!(told, Told::Request { .. }));
+    assert!(refused.count() > 200, "each is told");
+    assert_eq!(ended(&lab.take(bob)), None);
+    lab.talk(alice, bob, "xmpp:bob@example.org");
+}
+
+/// Who makes us say what matters, and answers none of it, ends one call with it.
+#[test]
+fn who_answers_nothing_is_stuck_alone() {
+    let (mut lab, bob, mallory) = garden(11);
+    let alice = lab.phone(1, Lab::config_xmpp("alice"));
+    lab.register(alice);
+    lab.talk(alice, bob, "xmpp:bob@example.org");
+    assert_eq!(step(&mut lab, mallory, &initiate("s")), Ok(()));
+    lab.answer(bob);
+    lab.run(SEC / 4);
+    let mut replace = Jingle::try_from(&initiate("s")).unwrap();
+    replace.action = Action::TransportReplace;
+    replace.contents[0].description = None;
+    for n in 0..2 * defaults::MAX_STEPS_OF_ONE {
+        if let Some(xmpp::jingle::Transport::IceUdp(ice)) = &mut replace.contents[0].transport {
+            ice.ufrag = Some(format!("abcd{n}"));
+        }
+        hurry(&mut lab, mallory, &replace);
+    }
+    let (reason, _) = ended(&lab.take(bob)).expect("the end of Mallory's");
+    assert_eq!(reason, phone::EndReason::Jingle(phone::JingleEnd::Stuck));
+    assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 1, "Alice's goes on");
+    lab.run(SEC);
+    assert_eq!(ended(&lab.take(alice)), None);
+}
+
 /// A step that finds no place among what waits for an answer ends its call.
 #[test]
 fn what_cannot_be_said_ends_its_call() {

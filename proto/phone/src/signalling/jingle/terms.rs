@@ -125,12 +125,16 @@ impl Leg {
     ) {
         let Stage::Open(open) = &mut self.stage else { return };
         let ours = ours.map(|ours| if open.raw { without_ice(ours) } else { ours });
-        let answer = match ours {
-            Some(ours) => open.session.accept_transport(self.map.write_transports(&ours).0),
-            None => open.session.reject_transport(offered, Condition::FailedTransport.into()),
-        };
-        if let Ok(answer) = answer {
-            self.send(context, answer);
+        if let Some(ours) = ours {
+            let accept = open.session.accept_transport(self.map.write_transports(&ours).0);
+            if let Ok(accept) = accept {
+                self.send(context, accept);
+            }
+        } else {
+            let reason = Condition::FailedTransport.into();
+            if let Ok(reject) = open.session.reject_transport(offered, reason) {
+                self.tell(context, &reject);
+            }
         }
     }
 }
