@@ -164,10 +164,9 @@ fn others_see_the_external_addresses() {
 
 #[test]
 fn rfc_3489_is_by_configuration() {
-    for (classic, mapping) in [
-        (true, Ok(Mapping::AddressAndPortDependent)),
-        (false, Err(Unknown::NoOtherAddress)),
-    ] {
+    for (classic, mapping) in
+        [(true, Ok(Mapping::AddressAndPortDependent)), (false, Err(Unknown::NoOtherAddress))]
+    {
         let config = Config { classic, ..config(&[FIRST, SECOND]) };
         let (_, _, report) = discover(config, "symmetric", true);
         assert_eq!(report.mapping, mapping, "{classic}");
