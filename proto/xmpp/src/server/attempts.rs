@@ -1,4 +1,7 @@
 //! Attempts to log in that failed or had keys derived, by where they came from.
+//!
+//! What succeeded had its keys derived all the same, and counts against the next of its kind alone:
+//! who logs in without deriving is not kept out by neighbours who do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,27 +18,37 @@ pub(super) fn holder(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// What is counted of one holder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Attempts that failed.
+    pub(super) failed: u32,
+    /// Attempts that had keys derived, and succeeded.
+    pub(super) derived: u32,
+}
+
 /// Attempts of late, by holder. Those of a holder are forgotten together, a while after the first.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    counts: BTreeMap<IpAddr, u32>,
+    counts: BTreeMap<IpAddr, Count>,
     order: VecDeque<(Instant, IpAddr)>,
 }
 
 impl Attempts {
-    /// How often somebody at `holder` has tried of late.
-    pub(super) fn of(&mut self, now: Instant, holder: IpAddr) -> u32 {
+    /// What somebody at `holder` has tried of late.
+    pub(super) fn of(&mut self, now: Instant, holder: IpAddr) -> Count {
         self.forget(now, ATTEMPT_ADDRESSES);
         self.counts.get(&holder).copied().unwrap_or_default()
     }
 
-    /// Somebody at `holder` has tried.
-    pub(super) fn add(&mut self, now: Instant, holder: IpAddr) {
+    /// Somebody at `holder` has tried, and failed or not.
+    pub(super) fn add(&mut self, now: Instant, holder: IpAddr, failed: bool) {
         self.forget(now, ATTEMPT_ADDRESSES - 1);
         let count = self.counts.entry(holder).or_insert_with(|| {
             self.order.push_back((now + ATTEMPTS_WINDOW, holder));
-            0
+            Count::default()
         });
+        let count = if failed { &mut count.failed } else { &mut count.derived };
         *count = count.saturating_add(1);
     }
 
@@ -56,19 +69,21 @@ mod tests {
 
     use machine::Instant;
 
-    use super::{Attempts, holder};
+    use super::{Attempts, Count, holder};
     use crate::server::defaults::{ATTEMPT_ADDRESSES, ATTEMPTS_WINDOW};
 
     #[test]
     fn attempts_are_counted_and_forgotten() {
         let (mut attempts, now) = (Attempts::default(), Instant::ORIGIN);
         let ip = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
-        attempts.add(now, ip(1));
-        attempts.add(now, ip(1));
-        assert_eq!((attempts.of(now, ip(1)), attempts.of(now, ip(2))), (2, 0));
-        assert_eq!(attempts.of(now + ATTEMPTS_WINDOW, ip(1)), 0);
+        attempts.add(now, ip(1), true);
+        attempts.add(now, ip(1), true);
+        attempts.add(now, ip(1), false);
+        let count = Count { failed: 2, derived: 1 };
+        assert_eq!((attempts.of(now, ip(1)), attempts.of(now, ip(2))), (count, Count::default()));
+        assert_eq!(attempts.of(now + ATTEMPTS_WINDOW, ip(1)), Count::default());
         for n in 0..2 * ATTEMPT_ADDRESSES as u32 {
-            attempts.add(now, ip(n));
+            attempts.add(now, ip(n), true);
             assert!(attempts.counts.len() <= ATTEMPT_ADDRESSES);
             assert_eq!(attempts.counts.len(), attempts.order.len());
         }

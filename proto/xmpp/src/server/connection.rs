@@ -46,6 +46,8 @@ pub(super) struct Conn {
     heard: Instant,
     pinged: bool,
     derivations: u64,
+    /// Whether it has just failed to log in, which is counted already.
+    pub(super) has_failed: bool,
 }
 
 /// Where a connection is with TLS.
@@ -110,6 +112,7 @@ impl Server {
             heard: now.mono,
             pinged: false,
             derivations: 0,
+            has_failed: false,
         };
         self.conns.insert(id, conn);
         if direct_tls {
@@ -186,8 +189,11 @@ impl Server {
             conn.derivations += derived;
             self.stats.derivations += derived;
             // It costs as much when it succeeds.
-            self.attempts.add(now.mono, holder(conn.remote.ip()));
+            if !conn.has_failed {
+                self.attempts.add(now.mono, holder(conn.remote.ip()), false);
+            }
         }
+        conn.has_failed = false;
         let timer = Timer::Stream(id);
         match conn.stream.poll_timeout() {
             Some(at) if !conn.closing && self.timers.at(&timer) != Some(at) => {

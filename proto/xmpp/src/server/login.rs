@@ -16,7 +16,9 @@ impl Server {
     pub(super) fn ask_credentials(&mut self, now: Now, id: Id, user: NodePart, derives: bool) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let holder = holder(conn.remote.ip());
-        if self.attempts.of(now.mono, holder) >= self.config.limits.attempts_per_address {
+        let tried = self.attempts.of(now.mono, holder);
+        let tried = if derives { tried.failed.saturating_add(tried.derived) } else { tried.failed };
+        if tried >= self.config.limits.attempts_per_address {
             self.stats.refuse(Refusal::Attempts);
             let error = StreamError::new(Condition::PolicyViolation, "too many attempts to log in");
             return self.cut(now, id, error, Cause::Refused);
@@ -55,10 +57,10 @@ impl Server {
     /// A stream has refused something.
     pub(super) fn refused(&mut self, now: Now, id: Id, refusal: Refusal) {
         self.stats.refuse(refusal);
-        let Some(conn) = self.conns.get(&id) else { return };
-        // Where keys were derived, that is counted, whatever came of it.
-        if refusal == Refusal::Credentials && conn.new_derivations() == 0 {
-            self.attempts.add(now.mono, holder(conn.remote.ip()));
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if refusal == Refusal::Credentials {
+            conn.has_failed = true;
+            self.attempts.add(now.mono, holder(conn.remote.ip()), true);
         }
     }
 }

@@ -44,7 +44,10 @@ impl Bucket {
 pub(super) struct Rate {
     stanzas: Bucket,
     bytes: Bucket,
-    /// Since when more stanzas want to come than may, without a rest.
+    /// The stanzas that somebody says of their own accord: answers are others' doing, who would have
+    /// a victim sent away by asking much of it.
+    unasked: Bucket,
+    /// Since when more of these want to come than may, without a rest.
     flood_since: Option<Instant>,
 }
 
@@ -52,15 +55,20 @@ impl Rate {
     pub(super) fn new(stanzas: u32, bytes: u32, burst_secs: u32, now: Instant) -> Self {
         let burst = Duration::from_secs(burst_secs.into());
         let (stanzas, bytes) = (Bucket::new(stanzas, burst, now), Bucket::new(bytes, burst, now));
-        Self { stanzas, bytes, flood_since: None }
+        Self { stanzas, bytes, unasked: stanzas, flood_since: None }
     }
 
-    pub(super) fn stanza(&mut self, now: Instant) {
-        if self.stanzas.has_recovered(now) {
+    /// A stanza was read; an answer is one that RFC 6120 §8.2.3 makes a client give.
+    pub(super) fn stanza(&mut self, now: Instant, is_answer: bool) {
+        self.stanzas.spend(now, 1);
+        if is_answer {
+            return;
+        }
+        if self.unasked.has_recovered(now) {
             self.flood_since = None;
         }
-        self.stanzas.spend(now, 1);
-        if self.stanzas.ready_at() > now {
+        self.unasked.spend(now, 1);
+        if self.unasked.ready_at() > now {
             self.flood_since.get_or_insert(now);
         }
     }
@@ -94,10 +102,10 @@ mod tests {
         let mut rate = Rate::new(10, 1000, 2, start);
         for _ in 0..20 {
             assert!(rate.ready_at() <= start);
-            rate.stanza(start);
+            rate.stanza(start, false);
         }
         assert!(rate.ready_at() <= start);
-        rate.stanza(start);
+        rate.stanza(start, false);
         assert_eq!(rate.ready_at(), start + Duration::from_millis(100));
         // Bytes count by themselves, and both must be ready.
         let later = start + Duration::from_secs(10);
@@ -112,7 +120,7 @@ mod tests {
         let flood = |rate: &mut Rate, from: Instant, secs: u64| {
             while rate.ready_at() < from + Duration::from_secs(secs) {
                 let now = rate.ready_at().max(from);
-                rate.stanza(now);
+                rate.stanza(now, false);
             }
             rate.is_flood(rate.ready_at())
         };
@@ -124,5 +132,19 @@ mod tests {
         let later = rested.ready_at() + Duration::from_secs(1);
         assert!(!flood(&mut rested, later, FLOOD.as_secs() - 1));
         assert!(flood(&mut rested, later, FLOOD.as_secs()));
+    }
+
+    #[test]
+    fn whoever_is_asked_much_does_not_flood() {
+        let start = Instant::ORIGIN + Duration::from_secs(100);
+        let mut rate = Rate::new(10, 1_000_000, 2, start);
+        let mut now = start;
+        // Ten answers for each word of its own, as fast as they are read, for ten minutes.
+        for n in 0..6000 {
+            now = rate.ready_at().max(now);
+            rate.stanza(now, n % 10 != 0);
+            assert!(!rate.is_flood(now), "{n}");
+        }
+        assert!(now - start > FLOOD * 2);
     }
 }

@@ -199,6 +199,17 @@ fn logins_that_derive_a_key_count_whatever_comes_of_them() {
     rig.send(conn, &plain("alice", &password("alice")));
     assert!(rig.text(conn).contains("<policy-violation "));
     assert_eq!((rig.stats().derivations, rig.refused(Refusal::Attempts)), (3, 1));
+    // One of the three failed. Who has no keys derived is let in all the same.
+    let conn = connect(&mut rig);
+    // n,,n=alice,r=rOprNGfwEbeRWgbNEkqO
+    let first = "biwsbj1hbGljZSxyPXJPcHJOR2Z3RWJlUldnYk5Fa3FP";
+    rig.send(
+        conn,
+        &format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>{first}</auth>"
+        ),
+    );
+    assert!(rig.text(conn).contains("<challenge "));
 }
 
 #[test]

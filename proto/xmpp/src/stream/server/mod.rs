@@ -246,7 +246,7 @@ impl Stream {
             match frame {
                 Frame::Open(header) => self.header(&header),
                 Frame::Element(element) => {
-                    self.rate.stanza(now.mono);
+                    self.rate.stanza(now.mono, is_answer(&element));
                     if self.rate.is_flood(now.mono) {
                         return self.flood();
                     }
@@ -361,4 +361,9 @@ impl Stream {
         self.parser = Parser::new(xml::Limits::UNAUTHENTICATED);
         self.actions.push_back(Action::Closed(end));
     }
+}
+/// Whether a stanza answers another: somebody else has it sent.
+fn is_answer(element: &minidom::Element) -> bool {
+    let answers = matches!(element.attr("type"), Some("result" | "error"));
+    answers && element.name() == "iq"
 }
