@@ -2,6 +2,8 @@
 //!
 //! Wrong password and unknown user take the same way to the same answer.
 
+use std::net::IpAddr;
+
 use machine::Now;
 use sip::auth::Claim;
 use sip::auth::{Examined, Proof, Side};
@@ -71,16 +73,19 @@ impl Server {
         (side, domain): (Side, &str),
     ) {
         let realm = self.realm(domain);
-        match self.auth.examine(now, &request, side, &realm) {
-            Examined::Nothing => self.challenge(now, transaction, &request, (side, &realm), false),
-            Examined::Stale => self.challenge(now, transaction, &request, (side, &realm), true),
+        let source = flow.remote.ip();
+        match self.auth.examine(now, &request, side, &realm, source) {
+            examined @ (Examined::Nothing | Examined::Stale) => {
+                let stale = examined == Examined::Stale;
+                self.challenge(now, transaction, &request, (side, &realm, source), stale);
+            }
             Examined::Claim(claim) => {
                 let question = Question::Credentials { user: claim.user.clone(), realm };
                 if self.is_overloaded() {
                     return self.overloaded(now, transaction, &request);
                 }
                 let attempt = Attempt { transaction, flow, request, side, claim };
-                self.ask(question, Waiting::Caller(Box::new(attempt)));
+                self.ask(now, question, Waiting::Caller(Box::new(attempt)));
             }
         }
     }
@@ -89,14 +94,15 @@ impl Server {
     pub(crate) fn proven(&mut self, now: Now, attempt: Box<Attempt>, keys: Option<&Keys>) {
         let Attempt { transaction, flow, request, side, claim } = *attempt;
         let ha1 = keys.map(|keys| keys.ha1(claim.algorithm.hash));
+        let scope = (side, claim.realm.as_str(), flow.remote.ip());
         match self.auth.verify(now, &request, &claim, ha1.as_ref()) {
             Proof::Good => self.admitted(now, transaction, flow, request, &claim.user),
             Proof::Stale => {
-                self.challenge(now, transaction, &request, (side, &claim.realm), true);
+                self.challenge(now, transaction, &request, scope, true);
             }
             Proof::Bad => {
                 self.stats.wrong_proofs += 1;
-                self.challenge(now, transaction, &request, (side, &claim.realm), false);
+                self.challenge(now, transaction, &request, scope, false);
             }
         }
     }
@@ -106,11 +112,11 @@ impl Server {
         now: Now,
         transaction: TransactionId,
         request: &Request,
-        (side, realm): (Side, &str),
+        (side, realm, source): (Side, &str, IpAddr),
         stale: bool,
     ) {
         self.stats.challenges += 1;
-        let response = self.auth.challenge(now, request, side, realm, stale);
+        let response = self.auth.challenge(now, request, side, realm, source, stale);
         self.turn_away(now, transaction, request, response);
     }
 

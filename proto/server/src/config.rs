@@ -69,8 +69,9 @@ pub struct Config {
     pub times: Times,
     /// Bytes of requests that may wait for an answer of the world; above, 503.
     pub waiting_bytes: usize,
-    /// What the salts of users that do not exist are made from (RFC 5802 §5.1). Kept over restarts, they
-    /// stay what they were, as those of users do; when not given, they are others at every start.
+    /// What the salts of users that do not exist are made from (RFC 5802 §5.1), and the tokens of SIP's
+    /// flows (RFC 5626 §5.2). Kept over restarts, they stay what they were, as the salts of users do;
+    /// when not given, they are others at every start.
     pub salt_secret: Option<[u8; 32]>,
     /// How XMPP is served. Its domain, listeners and secret come from what stands above.
     pub xmpp: xmpp::server::Config,

@@ -108,7 +108,8 @@ pub enum Event {
     Drained,
 }
 
-/// What the core asks the world. Every question is answered.
+/// What the core asks the world. Every question is answered; one that is not answered for too long has
+/// failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Question {
     /// The keys of a user. Answered by [`Answer::Credentials`].

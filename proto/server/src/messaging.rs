@@ -53,7 +53,7 @@ impl Server {
         {
             self.xmpp.disconnect(now, user);
         }
-        self.unregister(address);
+        self.unregister(now, address);
     }
 }
 

@@ -3,6 +3,7 @@
 use machine::Now;
 use sip::auth::Side;
 use sip::header::name;
+use sip::location::Binding;
 use sip::registrar::{self, Outcome};
 use sip::stack::TransactionId;
 use sip::transport::Flow;
@@ -19,6 +20,16 @@ pub(crate) struct Change {
     request: Request,
     response: Response,
     event: Event,
+    address: String,
+    /// What the address has with the change.
+    bindings: Vec<Binding>,
+}
+
+/// What is kept of an address of which changes are on their way: as many as requests may wait.
+#[derive(Debug)]
+pub(crate) struct Unsaved {
+    kept: Vec<Binding>,
+    changes: usize,
 }
 
 impl Change {
@@ -94,20 +105,25 @@ impl Server {
                     },
                     None => Event::Unregistered { address: address.clone() },
                 };
-                if self.location.set(&address, bindings).is_err() {
+                let kept = current.to_vec();
+                if self.location.set(&address, bindings.clone()).is_err() {
                     let status = Status::SERVICE_UNAVAILABLE;
                     return self.refuse(now, transaction, &request, status);
                 }
-                let question = Question::SaveBindings(SavedAddress { address, bindings: saved });
-                let change = Change { transaction, request, response, event };
-                self.ask(question, Waiting::Saved(Box::new(change)));
+                let unsaved = Unsaved { kept, changes: 0 };
+                self.unsaved.entry(address.clone()).or_insert(unsaved).changes += 1;
+                let saved = SavedAddress { address: address.clone(), bindings: saved };
+                let question = Question::SaveBindings(saved);
+                let change = Change { transaction, request, response, event, address, bindings };
+                self.ask(now, question, Waiting::Saved(Box::new(change)));
             }
         }
     }
 
     /// Forgets the bindings of an address, those too that are on their way to be kept.
-    pub(crate) fn unregister(&mut self, address: &str) {
-        if self.location.bindings(address).is_empty() {
+    pub(crate) fn unregister(&mut self, now: Now, address: &str) {
+        let is_unsaved = self.unsaved.remove(address).is_some();
+        if self.location.bindings(address).is_empty() && !is_unsaved {
             return;
         }
         // None fit always.
@@ -115,18 +131,39 @@ impl Server {
         let address = address.to_owned();
         self.outputs.event(Event::Unregistered { address: address.clone() });
         let saved = SavedAddress { address, bindings: Vec::new() };
-        self.ask(Question::SaveBindings(saved), Waiting::Nothing);
+        self.ask(now, Question::SaveBindings(saved), Waiting::Nothing);
     }
 
     /// The bindings are kept, or could not be.
     pub(crate) fn saved(&mut self, now: Now, change: Box<Change>, kept: bool) {
-        let Change { transaction, request, response, event } = *change;
+        let Change { transaction, request, response, event, address, bindings } = *change;
         if kept {
             self.stats.registrations += 1;
             self.reply(now, transaction, &request, response);
             self.outputs.event(event);
         } else {
             self.refuse(now, transaction, &request, Status::SERVER_INTERNAL_ERROR);
+        }
+        self.change_ended(now, &address, kept.then_some(bindings));
+    }
+
+    /// A change of an address was kept, or not. After the last of them the address has what is kept
+    /// of it: as phones are told, and as it would be after a restart.
+    fn change_ended(&mut self, now: Now, address: &str, kept: Option<Vec<Binding>>) {
+        let Some(unsaved) = self.unsaved.get_mut(address) else { return };
+        let is_kept = kept.is_some();
+        if let Some(kept) = kept {
+            unsaved.kept = kept;
+        }
+        unsaved.changes = unsaved.changes.saturating_sub(1);
+        if unsaved.changes > 0 {
+            return;
+        }
+        let kept = self.unsaved.remove(address).map(|unsaved| unsaved.kept);
+        if !is_kept && let Some(mut kept) = kept {
+            kept.retain(|binding| binding.expires > now.mono);
+            // Where another has taken its place among the addresses meanwhile, it has ended.
+            let _ = self.location.set(address, kept);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Server {
             }
             let question = Question::Credentials { user: callee, realm: self.realm(&domain) };
             let request = Box::new(request);
-            return self.ask(question, Waiting::Callee { transaction, request });
+            return self.ask(now, question, Waiting::Callee { transaction, request });
         }
         self.forward(now, transaction, flow, request, forks);
     }

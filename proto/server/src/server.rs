@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use machine::{Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs};
+use crypto::Secret;
+use machine::{Entropy, Id, Ids, Input, Instant, Machine, Now, Output, Outputs, Timers};
 use sip::auth::{self, Authenticator};
 use sip::location::Location;
 use sip::proxy::Proxy;
@@ -10,9 +11,10 @@ use sip::stack::{self, Stack};
 
 use crate::admit::Waiting;
 use crate::config::{Config, Listener};
-use crate::defaults::PORT_TRIES;
+use crate::defaults::{PORT_TRIES, QUESTION};
 use crate::event::{Address, Answer, Event, Question};
 use crate::messaging;
+use crate::register::Unsaved;
 use crate::relaying::{self, subject};
 use crate::stats::Stats;
 
@@ -45,11 +47,15 @@ pub struct Server {
     pub(crate) stack: Stack,
     pub(crate) auth: Authenticator,
     pub(crate) location: Location,
+    /// Addresses of which changes are on their way to where they are kept.
+    pub(crate) unsaved: BTreeMap<String, Unsaved>,
     pub(crate) proxy: Proxy,
     /// The key of our tags.
     pub(crate) tag_key: [u8; 32],
     pub(crate) questions: Ids,
     waiting: BTreeMap<Id, Waiting>,
+    /// When their answers are late.
+    late: Timers<Id>,
     /// About how many bytes wait there.
     pub(crate) waiting_bytes: usize,
     pub(crate) turn: turn::server::Server,
@@ -80,6 +86,7 @@ impl Server {
         let stack_config = stack::Config {
             times: config.times,
             external: config.external.clone(),
+            secret: config.salt_secret.map(Secret::new),
             ..stack::Config::default()
         };
         let auth_config =
@@ -88,10 +95,12 @@ impl Server {
             stack: Stack::new(stack_config, Ids::new(namespace::SIP), entropy.fork("sip.stack")),
             auth: Authenticator::new(auth_config, entropy.fork("sip.auth")),
             location: Location::new(),
+            unsaved: BTreeMap::new(),
             proxy: Proxy::new(),
             tag_key: entropy.fork("sip.tags").bytes(),
             questions: Ids::new(namespace::QUESTIONS),
             waiting: BTreeMap::new(),
+            late: Timers::new(),
             waiting_bytes: 0,
             turn: turn::server::Server::new(
                 relaying::with_ours(&config, config.turn.clone()),
@@ -116,7 +125,8 @@ impl Server {
             stats: Stats::default(),
             config,
         };
-        server.ask(Question::LoadBindings, Waiting::Bindings);
+        // That may take its time: without them there is nothing to serve.
+        server.put(Question::LoadBindings, Waiting::Bindings);
         server
     }
 
@@ -150,17 +160,26 @@ impl Server {
         }
     }
 
-    /// Asks the world; the answer finds what waits for it.
-    pub(crate) fn ask(&mut self, question: Question, waiting: Waiting) {
+    /// Asks the world; the answer finds what waits for it. A question that is not answered in time
+    /// has failed; what is said of it later counts for nothing.
+    pub(crate) fn ask(&mut self, now: Now, question: Question, waiting: Waiting) {
+        let id = self.put(question, waiting);
+        self.late.set(id, now.mono + QUESTION);
+    }
+
+    /// Asks the world something that it may take its time for.
+    fn put(&mut self, question: Question, waiting: Waiting) -> Id {
         let id = self.questions.next_id();
         self.waiting_bytes += waiting.len();
         self.waiting.insert(id, waiting);
         self.outputs.push(Output::Ask { id, question });
+        id
     }
 
     /// Takes out what waits for the answer `id`.
     fn release(&mut self, id: Id) -> Option<Waiting> {
         let waiting = self.waiting.remove(&id)?;
+        self.late.cancel(&id);
         self.waiting_bytes -= waiting.len();
         Some(waiting)
     }
@@ -277,6 +296,9 @@ impl Machine for Server {
         self.turn.handle_timeout(now);
         self.xmpp.handle_timeout(now);
         self.proxy.handle_timeout(now, &mut self.stack);
+        while let Some(id) = self.late.expire(now.mono) {
+            self.answered(now, id, Answer::Failed);
+        }
         for address in self.location.handle_timeout(now) {
             self.outputs.event(Event::Unregistered { address });
         }
@@ -303,6 +325,7 @@ impl Machine for Server {
             self.stack.poll_timeout(),
             self.proxy.poll_timeout(),
             self.location.poll_timeout(),
+            self.late.next(),
             self.turn.poll_timeout(),
             self.xmpp.poll_timeout(),
         ];

@@ -2,6 +2,7 @@
 //! network, no runtime. `cargo run -p wayleave-sip --example digest`.
 
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use machine::{Entropy, Instant, Now};
@@ -10,6 +11,8 @@ use sip::header::{Contact, Protocol};
 use sip::{Message, Method, NameAddr, Request, Response, Status, Uri, Via, name, validate};
 
 const REALM: &str = "example.org";
+/// Where the client is.
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let now = Now { mono: Instant::ORIGIN, unix: Duration::from_secs(1_700_000_000) };
@@ -46,7 +49,7 @@ fn serve(server: &mut Authenticator, now: Now, request: &Request) -> Response {
     if let Err(invalid) = validate::request(request) {
         return request.response(invalid.status()).with_reason(invalid.reason());
     }
-    let stale = match server.examine(now, request, Side::Server, REALM) {
+    let stale = match server.examine(now, request, Side::Server, REALM, SOURCE) {
         Examined::Nothing => false,
         Examined::Stale => true,
         Examined::Claim(claim) => {
@@ -60,7 +63,7 @@ fn serve(server: &mut Authenticator, now: Now, request: &Request) -> Response {
             }
         }
     };
-    server.challenge(now, request, Side::Server, REALM, stale)
+    server.challenge(now, request, Side::Server, REALM, SOURCE, stale)
 }
 
 fn over_the_wire_up(request: &Request) -> Result<Request, Box<dyn Error>> {

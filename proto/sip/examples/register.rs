@@ -83,11 +83,12 @@ impl Server {
     }
 
     fn answer(&mut self, now: Now, request: &Request, flow: Flow) -> Response {
-        let claim = match self.gate.examine(now, request, Side::Server, REALM) {
+        let source = flow.remote.ip();
+        let claim = match self.gate.examine(now, request, Side::Server, REALM, source) {
             Examined::Claim(claim) => claim,
             examined => {
                 let stale = examined == Examined::Stale;
-                return self.gate.challenge(now, request, Side::Server, REALM, stale);
+                return self.gate.challenge(now, request, Side::Server, REALM, source, stale);
             }
         };
         // Where a server asks its store for the user's key.
@@ -96,7 +97,7 @@ impl Server {
         let proof = self.gate.verify(now, request, &claim, key);
         if proof != Proof::Good {
             let stale = proof == Proof::Stale;
-            return self.gate.challenge(now, request, Side::Server, REALM, stale);
+            return self.gate.challenge(now, request, Side::Server, REALM, source, stale);
         }
         match registrar::register(&registrar::Config::default(), now, request, flow, &[]) {
             Outcome::Changed { bindings, response } => {

@@ -4,6 +4,7 @@ use netsim::Preset;
 use sip::ua::{Event, Reason};
 
 use crate::lab::{CORE, Lab, MS, SEC};
+use wayleave_server::defaults::QUESTION;
 use wayleave_server::{Config, Event as Core, Question};
 
 #[test]
@@ -179,4 +180,73 @@ fn an_account_that_is_gone_is_registered_no_longer() {
     assert_eq!(lab.server().stats().questions, 0);
     let gone = Core::Unregistered { address: "alice@example.org".to_owned() };
     assert!(lab.core_said().contains(&gone));
+}
+
+#[test]
+fn what_is_not_kept_is_not_so() {
+    let mut lab = Lab::new(1);
+    let (alice, account) = lab.registered(1, "alice", Preset::PortRestricted);
+    lab.store_works = false;
+    lab.on(alice, |agent, now| agent.unregister(now, account));
+    let (bob, theirs) = lab.phone(2, "bob", Preset::PortRestricted, "");
+    lab.on(bob, |agent, now| agent.register(now, theirs));
+    lab.run(SEC);
+    assert_eq!(lab.server().stats().addresses, 1, "Alice's, and not Bob's");
+    let refused = lab.server().stats().refusals[&500];
+    assert!(refused >= 2, "{refused}");
+}
+
+/// Alice has unregistered one phone and registered another, and the store says nothing of either.
+fn with_two_changes_under_way() -> Lab {
+    let mut lab = Lab::new(1);
+    let (alice, account) = lab.registered(1, "alice", Preset::Open);
+    lab.is_mute = |question| matches!(question, Question::SaveBindings(_));
+    lab.on(alice, |agent, now| agent.unregister(now, account));
+    lab.run(MS * 100);
+    assert_eq!(lab.server().stats().addresses, 0);
+    let (other, theirs) = lab.phone(2, "alice", Preset::Open, "");
+    lab.on(other, |agent, now| agent.register(now, theirs));
+    lab.run(SEC);
+    let stats = lab.server().stats();
+    assert_eq!((stats.addresses, stats.questions), (1, 2));
+    lab
+}
+
+#[test]
+fn changes_that_are_not_kept_in_time_are_none() {
+    let mut lab = with_two_changes_under_way();
+    lab.run(QUESTION);
+    let stats = lab.server().stats();
+    assert_eq!((stats.addresses, stats.questions), (1, 0), "the one that is kept");
+    assert_eq!(stats.refusals[&500], 2);
+    assert_eq!(lab.saved["alice@example.org"].bindings.len(), 1);
+    lab.assert_replays();
+}
+
+#[test]
+fn an_account_that_is_gone_gets_nothing_back() {
+    let mut lab = with_two_changes_under_way();
+    lab.core_verb(|core, now| core.disconnect(now, "alice@example.org"));
+    assert_eq!(lab.server().stats().addresses, 0);
+    lab.run(QUESTION);
+    let stats = lab.server().stats();
+    assert_eq!((stats.addresses, stats.questions), (0, 0));
+}
+
+#[test]
+fn keys_that_do_not_come_in_time_are_asked_for_again() {
+    let mut lab = Lab::new(1);
+    lab.is_mute = |question| matches!(question, Question::Credentials { .. });
+    let (alice, account) = lab.phone(1, "alice", Preset::Open, "");
+    lab.on(alice, |agent, now| agent.register(now, account));
+    lab.run(SEC);
+    assert_eq!(lab.server().stats().questions, 1);
+    lab.run(QUESTION);
+    assert_eq!(lab.server().stats().questions, 0);
+    let failed =
+        |event: &Event| matches!(event, Event::RegistrationFailed { retry_in: Some(_), .. });
+    assert!(lab.phone_said(alice).iter().any(failed));
+    lab.is_mute = |_| false;
+    lab.run(SEC * 60);
+    assert!(lab.phone_said(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
 }

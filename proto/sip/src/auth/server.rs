@@ -4,6 +4,7 @@
 //! wanted, and [`Authenticator::verify`] holds the request against it. Nothing is remembered of
 //! whoever has not proven a password.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use machine::{Entropy, Now};
@@ -83,6 +84,12 @@ pub enum Proof {
     Stale,
 }
 
+/// What a nonce is bound to.
+//= RFC 7616 §5.4: a nonce may be bound to the client's address, so that nobody else can use it
+fn context(realm: &str, source: IpAddr) -> Vec<u8> {
+    format!("{source} {realm}").into_bytes()
+}
+
 impl Authenticator {
     /// An authenticator with a key of its own out of `entropy`.
     #[must_use]
@@ -93,8 +100,8 @@ impl Authenticator {
     }
 
     /// A 401 or 407 to `request`, a challenge for each algorithm. `stale` says that only the
-    /// nonce was at fault, so that the client asks nobody for the password. The tag of To is the
-    /// caller's to set.
+    /// nonce was at fault, so that the client asks nobody for the password. The nonce is good for
+    /// `source` alone, where the request came from. The tag of To is the caller's to set.
     #[must_use]
     pub fn challenge(
         &mut self,
@@ -102,10 +109,11 @@ impl Authenticator {
         request: &Request,
         side: Side,
         realm: &str,
+        source: IpAddr,
         stale: bool,
     ) -> Response {
         let mut response = request.response(side.status());
-        let nonce = self.nonces.make(now, realm.as_bytes());
+        let nonce = self.nonces.make(now, &context(realm, source));
         //= RFC 8760 §2.3: one field for each algorithm, the preferred one on top.
         for hash in &self.config.algorithms {
             let mut challenge = Challenge::digest();
@@ -121,9 +129,16 @@ impl Authenticator {
         response
     }
 
-    /// Looks at the credentials of `request` for `realm`.
+    /// Looks at the credentials of `request` for `realm`, which came from `source`.
     #[must_use]
-    pub fn examine(&self, now: Now, request: &Request, side: Side, realm: &str) -> Examined {
+    pub fn examine(
+        &self,
+        now: Now,
+        request: &Request,
+        side: Side,
+        realm: &str,
+        source: IpAddr,
+    ) -> Examined {
         let credentials = request.headers.credentials(side.credentials_field());
         //= RFC 3261 §22.3: only credentials for our own realm concern us.
         let ours = credentials
@@ -139,7 +154,7 @@ impl Authenticator {
         if !self.config.algorithms.contains(&algorithm.hash) {
             return Examined::Nothing;
         }
-        match self.nonces.open(now, realm.as_bytes(), &nonce) {
+        match self.nonces.open(now, &context(realm, source), &nonce) {
             Ok(nonce) => Examined::Claim(Claim {
                 user,
                 realm: realm.to_owned(),
@@ -147,7 +162,8 @@ impl Authenticator {
                 nonce,
                 credentials,
             }),
-            // A nonce of a server that ran before us looks foreign; its client need ask nobody.
+            // A nonce of a server that ran before us looks foreign, and so does one of a client that has
+            // moved since; neither need ask anybody.
             Err(NonceError::Expired | NonceError::Foreign) => Examined::Stale,
         }
     }

@@ -25,6 +25,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crypto::Secret;
 use machine::{
     Endpoint, Entropy, Id, Ids, Input, Instant, KeyedMap, Now, Output, Timers, Transport,
 };
@@ -51,6 +52,9 @@ pub struct Config {
     /// is left; and then TCP is another place wherever neither URI nor records name a transport.
     /// `None`: every place has the whole time of its transaction.
     pub fallback_after: Option<Duration>,
+    /// What the tokens of flows are made with. Kept over restarts, dialogs over UDP go on after one;
+    /// when not given, it is another at every start.
+    pub secret: Option<Secret>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -145,10 +149,14 @@ impl Stack {
     #[must_use]
     pub fn new(config: Config, ids: Ids, mut entropy: Entropy) -> Self {
         let transports = Transports::new(config.external.clone(), config.limits, ids, &entropy);
+        let token_key = match &config.secret {
+            Some(secret) => TokenKey::of(secret),
+            None => TokenKey::new(&mut entropy.fork("flow tokens")),
+        };
         Self {
             config,
             transports,
-            token_key: TokenKey::new(&mut entropy.fork("flow tokens")),
+            token_key,
             next: 0,
             clients: BTreeMap::new(),
             client_keys: KeyedMap::new(&mut entropy),

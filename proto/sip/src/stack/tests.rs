@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crypto::Secret;
 use machine::{Entropy, Ids, Input, RecordData, Transport};
 
 use super::{Config, Event, Failure, Stack, Target, TransactionId};
@@ -7,6 +8,7 @@ use crate::message::Request;
 use crate::method::Method;
 use crate::status::Status;
 use crate::testing::Net;
+use crate::transport::Flow;
 
 const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);
@@ -496,4 +498,24 @@ fn any_packet() -> impl proptest::strategy::Strategy<Value = (bool, Vec<u8>)> {
         });
     let noise = proptest::collection::vec(any::<u8>(), 0..200);
     (any::<bool>(), prop_oneof![message, noise])
+}
+
+#[test]
+fn tokens_of_flows_outlive_a_stack_that_keeps_its_secret() {
+    let stack = |secret: Option<&str>, seed| {
+        let config = Config { secret: secret.map(Secret::new), ..Config::default() };
+        Stack::new(config, Ids::new(1), Entropy::seeded(seed))
+    };
+    let flow = Flow {
+        transport: Transport::Udp,
+        id: Ids::new(1).next_id(),
+        local: "192.0.2.1:5060".parse().unwrap(),
+        remote: "198.51.100.7:40000".parse().unwrap(),
+    };
+    let token = stack(Some("kept"), 1).flow_token(&flow, "call");
+    let opened = stack(Some("kept"), 2).open_token(&token, "call");
+    assert_eq!(opened.map(|name| name.remote), Some(flow.remote));
+    for other in [stack(Some("other"), 1), stack(None, 1)] {
+        assert_eq!(other.open_token(&token, "call"), None);
+    }
 }

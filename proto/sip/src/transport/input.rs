@@ -80,7 +80,7 @@ impl Transports {
 
     pub(super) fn add(&mut self, now: Now, conn: Conn) {
         *self.per_address.entry(block(conn.remote.ip())).or_default() += 1;
-        self.by_remote.insert((conn.transport, conn.remote), conn.id);
+        self.by_remote.insert((conn.transport, conn.remote, Some(conn.id)));
         self.used.insert(conn.id, now.mono);
         self.timers.set(Timer::Idle(conn.id), now.mono + conn.patience());
         self.conns.insert(conn.id, conn);
@@ -100,9 +100,7 @@ impl Transports {
         self.timers.cancel(&Timer::Connect(id));
         self.timers.cancel(&Timer::Idle(id));
         self.used.remove(&id);
-        if self.by_remote.get(&(conn.transport, conn.remote)) == Some(&id) {
-            self.by_remote.remove(&(conn.transport, conn.remote));
-        }
+        self.by_remote.remove(&(conn.transport, conn.remote, Some(id)));
         let block = block(conn.remote.ip());
         if let Some(count) = self.per_address.get_mut(&block) {
             *count -= 1;

@@ -22,7 +22,7 @@ mod tests;
 pub mod token;
 pub mod via;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
@@ -121,7 +121,8 @@ pub(crate) struct Transports {
     limits: Limits,
     listeners: BTreeMap<Id, Listener>,
     conns: BTreeMap<Id, Conn>,
-    by_remote: BTreeMap<(Transport, Endpoint), Id>,
+    /// Connections by the far side's address, of which one may reach several of ours from one port.
+    by_remote: BTreeSet<(Transport, Endpoint, Option<Id>)>,
     per_address: BTreeMap<IpAddr, usize>,
     /// When each connection last carried a whole message.
     used: BTreeMap<Id, Instant>,
@@ -149,7 +150,7 @@ impl Transports {
             limits,
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
+            by_remote: BTreeSet::new(),
             per_address: BTreeMap::new(),
             used: BTreeMap::new(),
             timers: Timers::new(),
@@ -203,11 +204,8 @@ impl Transports {
                 self.udp_flow(to.remote).map(Route::Ready).ok_or(Failure::NoTransport)
             }
             //= RFC 3261 §18: a connection that is there is used again.
-            transport @ Transport::Tcp => match self.by_remote.get(&(transport, to.remote)) {
-                Some(&id) => Ok(match self.conns.get(&id).and_then(Conn::flow) {
-                    Some(flow) => Route::Ready(flow),
-                    None => Route::Opening(id),
-                }),
+            Transport::Tcp => match self.conns_to(to.transport, to.remote).last() {
+                Some(conn) => Ok(conn.flow().map_or(Route::Opening(conn.id), Route::Ready)),
                 None => self.connect(now, to).map(Route::Opening),
             },
             Transport::Tls => Err(Failure::NoTransport),
@@ -225,12 +223,20 @@ impl Transports {
         Ok(id)
     }
 
+    /// Connections between us and an address: those that we opened, then those that we accepted.
+    fn conns_to(&self, transport: Transport, remote: Endpoint) -> impl Iterator<Item = &Conn> {
+        self.by_remote
+            .range((transport, remote, None)..)
+            .take_while(move |(t, r, _)| (*t, *r) == (transport, remote))
+            .filter_map(|(_, _, id)| self.conns.get(id.as_ref()?))
+    }
+
     /// The flow that a token names, if it is still there. A UDP flow always is.
     pub(crate) fn find(&self, name: FlowName) -> Option<Flow> {
         let FlowName { transport, local, remote } = name;
         if flow::is_reliable(transport) {
-            let id = *self.by_remote.get(&(transport, remote))?;
-            return self.conns.get(&id).and_then(Conn::flow);
+            let mut flows = self.conns_to(transport, remote).filter_map(Conn::flow);
+            return flows.find(|flow| flow.local == local);
         }
         let bound = |at: Endpoint| {
             at == local

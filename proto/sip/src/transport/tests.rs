@@ -49,9 +49,13 @@ impl Bench {
     }
 
     fn accept(&mut self, remote: &str) -> Id {
+        self.accept_at("10.0.0.5:5060", remote)
+    }
+
+    fn accept_at(&mut self, local: &str, remote: &str) -> Id {
         self.conns += 1;
         let conn = Id::accepted(self.tcp, self.conns);
-        let (listener, local, remote) = (self.tcp, at("10.0.0.5:5060"), at(remote));
+        let (listener, local, remote) = (self.tcp, at(local), at(remote));
         self.input(&Input::Accepted { listener, conn, local, remote, room: 1000 });
         conn
     }
@@ -118,6 +122,23 @@ fn idle_connections_are_closed_and_keepalives_hold_them() {
     assert_eq!(pongs, 9);
     assert!(outputs.contains(&(Output::Close { id: silent }, vec![])));
     assert_eq!(bench.transports.conns(), 1);
+}
+
+#[test]
+fn a_flow_is_known_by_both_of_its_addresses() {
+    let mut bench = Bench::new(Limits::default());
+    let (locals, remote) = (["10.0.0.5:5060", "10.0.0.6:5060"], "192.0.2.1:1");
+    let [one, other] = locals.map(|local| bench.accept_at(local, remote));
+    let name = |local| FlowName { transport: Transport::Tcp, local: at(local), remote: at(remote) };
+    let found =
+        |bench: &Bench| locals.map(|local| bench.transports.find(name(local)).map(|flow| flow.id));
+    assert_eq!(found(&bench), [Some(one), Some(other)]);
+    // One that ends takes the other along no more than the other way round.
+    bench.input(&Input::Closed { conn: other, reason: CloseReason::Peer });
+    assert_eq!(found(&bench), [Some(one), None]);
+    let to = Destination { transport: Transport::Tcp, remote: at(remote) };
+    let route = bench.transports.route(bench.now, to);
+    assert!(matches!(route, Ok(Route::Ready(Flow { id, .. })) if id == one));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use crypto::{ct_eq, from_hex, hmac_sha256, to_hex};
+use crypto::{Secret, ct_eq, from_hex, hmac_sha256, to_hex};
 use machine::{Endpoint, Entropy, Reader, Transport, Writer};
 
 /// What a token tells: enough to find the flow again.
@@ -37,6 +37,11 @@ impl TokenKey {
     /// A fresh key.
     pub fn new(entropy: &mut Entropy) -> Self {
         Self(entropy.bytes())
+    }
+
+    /// The key that comes of a secret: the same each time.
+    pub fn of(secret: &Secret) -> Self {
+        Self(hmac_sha256(secret.reveal(), &[b"flow tokens"]))
     }
 
     /// The token of a flow, good in the call `call_id` alone.

@@ -1,3 +1,4 @@
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use machine::{Entropy, Instant, Now};
@@ -11,6 +12,7 @@ use crate::method::Method;
 use crate::status::Status;
 
 const REALM: &str = "example.org";
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 fn at(secs: u64) -> Now {
     Now { mono: Instant::ORIGIN, unix: Duration::from_secs(secs) }
@@ -29,7 +31,7 @@ fn register() -> Request {
 fn answered(server: &mut Authenticator, now: Now, side: Side, password: &str) -> Request {
     let mut client = Client::new(Login::new("alice", password), Entropy::seeded(3));
     let mut request = register();
-    let challenge = server.challenge(now, &request, side, REALM, false);
+    let challenge = server.challenge(now, &request, side, REALM, SOURCE, false);
     client.handle_challenge(&request, &challenge).unwrap();
     client.authorize(&mut request);
     request
@@ -40,7 +42,7 @@ fn key(hash: Hash) -> Ha1 {
 }
 
 fn check(server: &mut Authenticator, now: Now, request: &Request, ha1: Option<&Ha1>) -> Proof {
-    match server.examine(now, request, Side::Server, REALM) {
+    match server.examine(now, request, Side::Server, REALM, SOURCE) {
         Examined::Claim(claim) => server.verify(now, request, &claim, ha1),
         other => panic!("{other:?}"),
     }
@@ -61,7 +63,7 @@ fn rounds_with_every_algorithm() {
 #[test]
 fn challenges_in_order_of_preference() {
     let mut server = authenticator(&[Hash::Sha256, Hash::Md5]);
-    let response = server.challenge(at(1), &register(), Side::Proxy, REALM, true);
+    let response = server.challenge(at(1), &register(), Side::Proxy, REALM, SOURCE, true);
     assert_eq!(response.status, Status::PROXY_AUTHENTICATION_REQUIRED);
     let challenges = response.headers.challenges(name::PROXY_AUTHENTICATE);
     let algorithms: Vec<_> = challenges.iter().map(|c| c.get("algorithm").unwrap()).collect();
@@ -114,26 +116,39 @@ fn remembered_nonces_are_bounded() {
 }
 
 #[test]
+fn a_nonce_is_good_where_it_was_given() {
+    let mut server = authenticator(&[Hash::Md5]);
+    let request = answered(&mut server, at(1), Side::Server, "secret");
+    let elsewhere = "192.0.2.8".parse().unwrap();
+    let examined = server.examine(at(1), &request, Side::Server, REALM, elsewhere);
+    assert_eq!(examined, Examined::Stale);
+    assert_eq!(check(&mut server, at(1), &request, Some(&key(Hash::Md5))), Proof::Good);
+}
+
+#[test]
 fn old_and_foreign_nonces_are_stale() {
     let mut server = authenticator(&[Hash::Md5]);
     let request = answered(&mut server, at(1), Side::Server, "secret");
-    assert_eq!(server.examine(at(100_000), &request, Side::Server, REALM), Examined::Stale);
+    assert_eq!(server.examine(at(100_000), &request, Side::Server, REALM, SOURCE), Examined::Stale);
     let mut restarted = Authenticator::new(Config::default(), Entropy::seeded(99));
-    assert_eq!(restarted.examine(at(1), &request, Side::Server, REALM), Examined::Stale);
-    assert_eq!(restarted.examine(at(1), &request, Side::Server, "other"), Examined::Nothing);
-    assert_eq!(restarted.examine(at(1), &request, Side::Proxy, REALM), Examined::Nothing);
+    assert_eq!(restarted.examine(at(1), &request, Side::Server, REALM, SOURCE), Examined::Stale);
+    assert_eq!(
+        restarted.examine(at(1), &request, Side::Server, "other", SOURCE),
+        Examined::Nothing
+    );
+    assert_eq!(restarted.examine(at(1), &request, Side::Proxy, REALM, SOURCE), Examined::Nothing);
     let mut bare = register();
     bare.headers.push(name::AUTHORIZATION, "Basic YTpi");
-    assert_eq!(restarted.examine(at(1), &bare, Side::Server, REALM), Examined::Nothing);
+    assert_eq!(restarted.examine(at(1), &bare, Side::Server, REALM, SOURCE), Examined::Nothing);
     // A client learns that it may try again without asking for the password.
-    let challenge = restarted.challenge(at(1), &request, Side::Server, REALM, true);
+    let challenge = restarted.challenge(at(1), &request, Side::Server, REALM, SOURCE, true);
     let mut client = Client::new(Login::new("alice", "secret"), Entropy::seeded(4));
     assert_eq!(client.handle_challenge(&request, &challenge), Ok(()));
 }
 
 /// The same credentials without what qop brings, as peers of RFC 2069 send them.
 fn without_qop(server: &mut Authenticator, now: Now) -> Request {
-    let mut challenge = server.challenge(now, &register(), Side::Server, REALM, false);
+    let mut challenge = server.challenge(now, &register(), Side::Server, REALM, SOURCE, false);
     let text =
         challenge.headers.first(name::WWW_AUTHENTICATE).unwrap().replace(", qop=\"auth\"", "");
     challenge.headers.set(name::WWW_AUTHENTICATE, text);
@@ -189,7 +204,7 @@ proptest! {
         for text in [&text, &raw] {
             let mut request = register();
             request.headers.push(name::AUTHORIZATION, text);
-            if let Examined::Claim(claim) = server.examine(at(1), &request, Side::Server, REALM) {
+            if let Examined::Claim(claim) = server.examine(at(1), &request, Side::Server, REALM, SOURCE) {
                 prop_assert_eq!(server.verify(at(1), &request, &claim, None), Proof::Bad);
             }
             if let Ok(credentials) = text.parse::<Credentials>() {
