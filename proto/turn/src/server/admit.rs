@@ -8,8 +8,11 @@ use stun::{
     AttributeType, Builder, Class, ErrorCode, Message, Method, PasswordAlgorithm, TransactionId,
 };
 
+use super::control::Timer;
 use super::count::holder;
-use super::defaults::{WAITING_PER_ADDRESS, WAITING_REQUEST_BYTES, WAITING_REQUESTS};
+use super::defaults::{
+    CHALLENGED_BYTES, QUESTION, WAITING_PER_ADDRESS, WAITING_REQUEST_BYTES, WAITING_REQUESTS,
+};
 use super::keyring::{Found, Whose};
 use super::origin::Origin;
 use super::proof::{Identity, Proof, Request};
@@ -158,6 +161,9 @@ impl Server {
             }
             Method::ALLOCATE | Method::CONNECTION_BIND => Denied::Challenged(Refusal::Challenged),
             _ if !has_allocation && !moves => Denied::Refused(Refusal::AllocationMismatch),
+            _ if origin.is_forgeable() && message.as_bytes().len() < CHALLENGED_BYTES => {
+                Denied::Refused(Refusal::BadRequest)
+            }
             _ => Denied::Challenged(Refusal::Challenged),
         }
     }
@@ -217,7 +223,8 @@ impl Server {
         self.send(origin.client, answer);
     }
 
-    /// Asks the world for the keys of `user`; the request waits.
+    /// Asks the world for the keys of `user`; the request waits. A question that is not answered in
+    /// time has failed; what is said of it later counts for nothing.
     fn wait(&mut self, now: Now, origin: Origin, message: &Message<'_>, user: User, realm: String) {
         let (id, holder) = (message.id(), holder(origin.remote.ip()));
         if self.waiting_requests.contains_key(&(origin.client, id)) {
@@ -235,6 +242,7 @@ impl Server {
         self.waiting_by_address.add(holder);
         let name = self.ids.next_id();
         self.waiting.insert(name, Waiting { origin, id, user, realm, bytes: bytes.into() });
+        self.timers.set(Timer::Question(name), now.mono + QUESTION);
         self.outputs.push(Output::Ask { id: name, question });
     }
 

@@ -154,8 +154,6 @@ impl Config {
     /// exceeds [`MAX_AMPLIFICATION`](defaults::MAX_AMPLIFICATION), and its owner should be warned.
     #[must_use]
     pub fn amplification(&self) -> f64 {
-        /// A header and REQUESTED-TRANSPORT.
-        const REQUEST_BYTES: usize = 20 + 8;
         let attribute = |bytes: usize| 4 + bytes.next_multiple_of(4);
         let realm = self.realms.first().map_or(0, String::len);
         let algorithms = match self.algorithms.len() {
@@ -164,7 +162,7 @@ impl Config {
         };
         let error_code = attribute(4);
         let challenge = 20 + error_code + attribute(realm) + attribute(NONCE_BYTES) + algorithms;
-        challenge as f64 / REQUEST_BYTES as f64
+        challenge as f64 / defaults::CHALLENGED_BYTES as f64
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Timer {
     Peer(Id),
     /// A spliced connection may carry more.
     Pace(Id),
+    /// A question is still not answered.
+    Question(Id),
 }
 
 /// The TURN server.
@@ -211,6 +213,7 @@ impl Server {
 
     fn answered(&mut self, now: Now, id: Id, answer: Answer) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
+        self.timers.cancel(&Timer::Question(id));
         let Waiting { origin, id, user, realm, bytes } = waiting;
         self.waiting_requests.remove(&(origin.client, id));
         let holder = holder(origin.remote.ip());
@@ -234,6 +237,7 @@ impl Server {
             Timer::Conn(conn) => self.conn_due(now, conn),
             Timer::Peer(conn) => self.peer_due(now, conn),
             Timer::Pace(conn) => self.pace_due(conn),
+            Timer::Question(id) => self.answered(now, id, Answer::Failed),
         }
     }
 }

@@ -97,6 +97,10 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 1024;
 /// How long a connection may go without an allocation, and without a binding of a peer's.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
+/// The shortest request over UDP that is challenged: a header and one attribute, as an Allocate has
+/// (RFC 8656 §7.1). No honest client sends a shorter one without credentials.
+pub const CHALLENGED_BYTES: usize = 20 + 8;
+
 /// How many bytes go to the unproven for each that came from them: a challenge has 84 bytes and the
 /// realm's for a request of 28 (RFC 8656 §21.3.1), so this holds for realms of up to 24 bytes.
 /// [`Config::amplification`](super::Config::amplification) tells of longer ones; for these
@@ -113,6 +117,11 @@ pub const UNPROVEN_BURST_SECS: u64 = 4;
 /// Buckets of source prefixes, a fixed number of eight bytes each: prefixes that fall into the same
 /// one share it, and which do is keyed at random.
 pub const UNPROVEN_BUCKETS: usize = 16_384;
+
+/// How long the world may take to answer a question. A disk that is busy takes a second at worst; a
+/// client hears that it failed while it still sends its request again, which it does for 39.5 seconds
+/// (RFC 8489 §6.2.1).
+pub const QUESTION: Duration = Duration::from_secs(10);
 
 /// Requests that wait for keys. Only proven sources come so far.
 pub const WAITING_REQUESTS: usize = 4096;

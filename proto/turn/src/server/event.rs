@@ -80,7 +80,8 @@ pub enum User {
     Hash([u8; 32]),
 }
 
-/// What the server asks the world. Every question is answered.
+/// What the server asks the world. Every question is answered; one that is not answered for too long
+/// has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The keys of a user. Answered by [`Answer::Credentials`].

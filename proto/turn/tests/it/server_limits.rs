@@ -1,11 +1,14 @@
 //! Limits of what users can fill, those that no other test reaches.
 
+use std::time::Duration;
+
 use machine::{Input, Transport};
 use stun::{AttributeType, Method};
 use turn::TurnBuilder;
 use turn::server::Refusal;
 use turn::server::defaults::{
-    PEERS_PER_REQUEST, RESERVATIONS, WAITING_PER_ADDRESS, WAITING_REQUEST_BYTES, WAITING_REQUESTS,
+    PEERS_PER_REQUEST, QUESTION, RESERVATIONS, WAITING_PER_ADDRESS, WAITING_REQUEST_BYTES,
+    WAITING_REQUESTS,
 };
 use wayleave_turn as turn;
 
@@ -66,6 +69,28 @@ fn requests_that_wait_for_keys() {
     let bytes = late.sign(request);
     late.send(&mut rig, &bytes);
     assert_eq!(rig.questions.len(), WAITING_REQUESTS, "there is room for one again");
+}
+
+#[test]
+fn questions_have_a_deadline() {
+    const MS: Duration = Duration::from_millis(1);
+    let mut rig = Rig::new();
+    rig.hold = true;
+    let mut alice = Client::alice(&mut rig);
+    let mut request = alice.request(Method::ALLOCATE);
+    request.requested_transport(turn::RelayTransport::Udp);
+    let bytes = alice.sign(request);
+    alice.send(&mut rig, &bytes);
+    rig.pass(QUESTION - MS);
+    assert_eq!((alice.receive(&mut rig), rig.stats().waiting), (None, 1));
+    rig.pass(MS);
+    assert_eq!(alice.receive(&mut rig).map(|reply| reply.code()), Some(500));
+    assert_eq!(rig.stats().waiting, 0);
+    // What is said of it later counts for nothing.
+    rig.answer();
+    assert_eq!((alice.receive(&mut rig), rig.server.get().allocations()), (None, 0));
+    rig.hold = false;
+    alice.allocate(&mut rig);
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use machine::Endpoint;
+use machine::{Endpoint, Transport};
 use stun::{Builder, Method, TransactionId};
 use turn::server::defaults::MAX_AMPLIFICATION;
 use turn::server::{Config, Refusal, RelayAddress};
 use turn::{RelayTransport, TurnBuilder, TurnMessage};
 use wayleave_turn as turn;
 
-use crate::server_rig::{Client, Rig, at, config, core};
+use crate::server_rig::{Client, Over, Rig, at, config, core};
 
 fn bare_allocate() -> Vec<u8> {
     let mut request = Builder::request(Method::ALLOCATE, TransactionId([1; 12]));
@@ -84,6 +84,32 @@ fn no_short_request_is_answered_by_a_long_challenge() {
     request.username("a").realm("b").nonce(b"c").integrity(&stun::Key::short_term("d"));
     let request = request.finish();
     assert!(amplification("198.51.100.1:4000", &request) <= 3.9);
+}
+
+#[test]
+fn nor_is_one_in_the_name_of_a_client() {
+    let mut rig = Rig::new();
+    let mut alice = Client::alice(&mut rig);
+    alice.allocate(&mut rig);
+    for method in
+        [Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND, Method::CONNECT]
+    {
+        let reply =
+            alice.ask_bytes(&mut rig, &Builder::request(method, TransactionId([1; 12])).finish());
+        assert_eq!((reply.code(), reply.0.len()), (400, 28), "{method:?}");
+        let mut request = Builder::request(method, TransactionId([2; 12]));
+        let request = request.lifetime(Duration::from_secs(600)).finish();
+        let reply = alice.ask_bytes(&mut rig, &request);
+        assert_eq!(reply.code(), 401, "{method:?}");
+        assert!(reply.0.len() as f64 / request.len() as f64 <= MAX_AMPLIFICATION);
+    }
+    // Nobody forges what comes over a connection.
+    let mut bob =
+        Client::new(Over::Conn(rig.accept(Transport::Tcp, at("198.51.100.2:4000"))), "bob");
+    bob.greet(&mut rig);
+    bob.allocate(&mut rig);
+    let request = Builder::request(Method::REFRESH, TransactionId([1; 12])).finish();
+    assert_eq!(bob.ask_bytes(&mut rig, &request).code(), 401);
 }
 
 #[test]
