@@ -241,6 +241,38 @@ fn two_devices_of_one_account() {
     core.stop();
 }
 
+/// Two people write to each other over our core: STARTTLS over IPv4, direct TLS over IPv6.
+#[test]
+fn chats_over_xmpp() {
+    if !available(&["ip"]) {
+        return;
+    }
+    for (core_ip, transport) in [(Lan::CORE, "tcp"), (Lan::CORE_V6, "tls")] {
+        let lan = Lan::new();
+        let core = Core::start(&lan.core, core_ip);
+        core.add_users(&["alice", "bob"]);
+        let certificate = core.certificate();
+        let chat = |host: &Host, name: &str, with: &str| {
+            let verb = ["chat", &format!("xmpp:{}", address(with))];
+            let phone = Phone::over("xmpp", host, name, &verb, core_ip).trusting(&certificate);
+            phone.with(&["--transport", transport]).start_talking()
+        };
+        let mut alice = chat(&lan.alice, "alice", "bob");
+        let mut bob = chat(&lan.bob, "bob", "alice");
+        alice.event("registered");
+        bob.event("registered");
+        alice.say("hello, Grüße & <3");
+        assert_eq!(bob.hears(), "hello, Grüße & <3");
+        bob.say("the same to you");
+        assert_eq!(alice.hears(), "the same to you");
+        alice.fall_silent();
+        alice.succeed();
+        bob.fall_silent();
+        bob.succeed();
+        core.stop();
+    }
+}
+
 /// Without a relay these two cannot meet: the call ends with exit code 15 and an explanation.
 #[test]
 fn says_why_two_nats_cannot_meet() {
