@@ -10,7 +10,11 @@ packages=(
   baresip-core # baresip
   chromium     # shows the demo's page
   tshark       # a second opinion on our captures
-  coturn       # turnutils_uclient, turnutils_peer, turnserver
+  coturn       # turnutils_uclient, turnutils_peer, turnutils_natdiscovery, turnserver
+  stun-client  # stun, of RFC 3489
+  miniupnpd-nftables # a home router: UPnP, NAT-PMP and PCP
+  miniupnpc    # upnpc
+  natpmpc
   prosody      # an XMPP server
   profanity    # an XMPP client for terminals
   tmux         # the terminals

@@ -29,6 +29,21 @@ pub(crate) struct TwoNats {
     _routers: [Host; 2],
 }
 
+/// The core in public with two addresses, Alice behind any number of routers.
+pub(crate) struct Behind {
+    pub core: Host,
+    pub alice: Host,
+    _routers: Vec<Host>,
+}
+
+/// A router, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Router {
+    nat: Nat,
+    hairpin: bool,
+    lifetime_secs: Option<u32>,
+}
+
 /// Alice and Bob in public, the core behind a NAT that gives it a public address of its own, as
 /// clouds do.
 pub(crate) struct OneToOne {
@@ -41,6 +56,10 @@ pub(crate) struct OneToOne {
 /// What a router does to UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nat {
+    /// Endpoint-independent mapping that keeps ports, and no filtering.
+    FullCone,
+    /// The same mapping; address-dependent filtering.
+    AddressRestricted,
     /// Endpoint-independent mapping that keeps ports; address- and port-dependent filtering.
     PortRestricted,
     /// Address- and port-dependent mapping to random ports, and filtering.
@@ -88,12 +107,116 @@ impl TwoNats {
             router.plug("lan", &host);
             host.address("eth0", &format!("192.168.{n}.100/24"));
             host.ip(&format!("route add default via 192.168.{n}.1"));
-            router.translate(nat);
+            router.translate(&format!("192.168.{n}"), &format!("198.51.100.{n}"), Router::new(nat));
             (router, host)
         };
         let (first, alice) = behind(1, "alice", alices);
         let (second, bob) = behind(2, "bob", bobs);
         Self { core, alice, bob, _routers: [first, second] }
+    }
+}
+
+impl Behind {
+    pub(crate) const CORE: [&str; 2] = ["198.51.100.10", "198.51.100.11"];
+
+    /// Alice behind `routers`, the outermost first.
+    pub(crate) fn new(routers: &[Router]) -> Self {
+        let net = Name::new();
+        let core = Host::new(&net, "core");
+        core.bridge("br0", &Self::CORE.map(|ip| format!("{ip}/24")).each_ref().map(String::as_str));
+        let mut built: Vec<Host> = Vec::new();
+        let mut outside = "198.51.100".to_owned();
+        for (n, &router) in routers.iter().enumerate() {
+            let host = Host::new(&net, &format!("router{n}"));
+            match built.last() {
+                None => core.plug("br0", &host),
+                Some(outer) => outer.plug("lan", &host),
+            }
+            let (address, inside) = (format!("{outside}.100"), format!("192.168.{}", n + 1));
+            host.address("eth0", &format!("{address}/24"));
+            if n > 0 {
+                host.ip(&format!("route add default via {outside}.1"));
+            }
+            host.set("net/ipv4/ip_forward", "1");
+            // A bridge that translates of itself would send nothing back by the port that it came in.
+            if Path::new("/proc/sys/net/bridge").exists() {
+                host.set("net/bridge/bridge-nf-call-iptables", "0");
+            }
+            host.bridge("lan", &[&format!("{inside}.1/24")]);
+            host.translate(&inside, &address, router);
+            built.push(host);
+            outside = inside;
+        }
+        let alice = Host::new(&net, "alice");
+        match built.last() {
+            None => core.plug("br0", &alice),
+            Some(router) => router.plug("lan", &alice),
+        }
+        alice.address("eth0", &format!("{outside}.50/24"));
+        if !built.is_empty() {
+            alice.ip(&format!("route add default via {outside}.1"));
+        }
+        Self { core, alice, _routers: built }
+    }
+}
+
+impl Router {
+    pub(crate) const fn new(nat: Nat) -> Self {
+        Self { nat, hairpin: false, lifetime_secs: None }
+    }
+
+    /// The same, and it turns packets around that go to its own outside address.
+    pub(crate) const fn hairpin(self) -> Self {
+        Self { hairpin: true, ..self }
+    }
+
+    /// The same, and it forgets what was silent for so long.
+    pub(crate) const fn lifetime_secs(self, secs: u32) -> Self {
+        Self { lifetime_secs: Some(secs), ..self }
+    }
+
+    /// What nftables does with the first packet of a flow from outside.
+    fn lets_in(self, inside: &str, outside: &str) -> String {
+        let to_host = "dnat ip to udp dport map @hosts";
+        let from_outside = match self.nat {
+            Nat::FullCone => format!("iifname eth0 meta l4proto udp {to_host}"),
+            Nat::AddressRestricted => {
+                format!("iifname eth0 udp dport . ip saddr @remotes {to_host}")
+            }
+            Nat::PortRestricted | Nat::Symmetric | Nat::UdpBlocked => String::new(),
+        };
+        let (turned, seen) = if self.hairpin {
+            (
+                format!("iifname lan ip daddr {outside} meta l4proto udp {to_host}"),
+                format!("ct status dnat oifname lan ip saddr {inside}.0/24 snat to {outside}"),
+            )
+        } else {
+            (String::new(), String::new())
+        };
+        // The inside host of each outside port, which is its own, and whom it has sent to: noted of
+        // every packet that leaves.
+        format!(
+            "map hosts {{
+               type inet_service : ipv4_addr; flags dynamic,timeout; timeout 120s; size 65535;
+             }}
+             set remotes {{
+               type inet_service . ipv4_addr; flags dynamic,timeout; timeout 120s; size 65535;
+             }}
+             chain note {{
+               type filter hook forward priority filter - 10;
+               iifname lan oifname eth0 meta l4proto udp update @hosts {{ udp sport : ip saddr }} \
+                 update @remotes {{ udp sport . ip daddr }}
+             }}
+             chain in {{
+               type nat hook prerouting priority dstnat;
+               {from_outside}
+               {turned}
+             }}
+             chain around {{
+               type nat hook postrouting priority srcnat - 1;
+               {seen}
+             }}"
+        )
     }
 }
 
@@ -186,17 +309,30 @@ impl Host {
         host.ip("link set eth0 up");
     }
 
-    /// Makes this router a NAT from `lan` to `eth0`.
-    fn translate(&self, nat: Nat) {
+    /// Makes this router a NAT from `lan` with the network `inside` to `eth0` with the address `outside`.
+    fn translate(&self, inside: &str, outside: &str, router: Router) {
+        let nat = router.nat;
         let masquerade = match nat {
-            Nat::PortRestricted | Nat::UdpBlocked => "masquerade",
             Nat::Symmetric => "masquerade fully-random",
+            _ => "masquerade",
         };
+        let lets_in = match (nat, router.hairpin) {
+            (Nat::FullCone | Nat::AddressRestricted, _) | (_, true) => {
+                router.lets_in(inside, outside)
+            }
+            _ => String::new(),
+        };
+        if let Some(secs) = router.lifetime_secs {
+            for state in ["udp_timeout", "udp_timeout_stream"] {
+                self.set(&format!("net/netfilter/nf_conntrack_{state}"), &secs.to_string());
+            }
+        }
         // A packet from outside that no mapping expects is dropped before the router itself can take
         // it: a connection entry of its own would hold the port that the inside is about to use.
         let blocked = if nat == Nat::UdpBlocked { "meta l4proto udp drop" } else { "" };
         let rules = format!(
             "table ip wayleave {{
+               {lets_in}
                chain out {{
                  type nat hook postrouting priority srcnat;
                  oifname eth0 {masquerade}
@@ -205,6 +341,7 @@ impl Host {
                  type filter hook forward priority filter; policy drop;
                  {blocked}
                  ct state established,related accept
+                 ct status dnat accept
                  iifname lan accept
                }}
                chain to_itself {{
