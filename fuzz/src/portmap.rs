@@ -119,7 +119,7 @@ impl World {
                     self.verb(|client, now| client.unmap(now, id));
                 }
             }
-            2 if what % 2 == 0 => self.verb(Client::list),
+            2 if what.is_multiple_of(2) => self.verb(Client::list),
             2 => self.verb(|client, now| {
                 client.remove_at(now, Transport::Tcp, u16::from(what));
             }),
@@ -134,7 +134,7 @@ impl World {
             }
             6 | 7 => self.answer(what, ops.byte()?),
             8 => {
-                let host = if what % 2 == 0 { HOST } else { [192, 168, 1, 3] };
+                let host = if what.is_multiple_of(2) { HOST } else { [192, 168, 1, 3] };
                 let interfaces = if what < 200 { vec![wire(host)] } else { Vec::new() };
                 self.input(Input::Interfaces(interfaces));
             }
@@ -168,7 +168,7 @@ impl World {
     }
 
     fn map(&mut self, what: u8) {
-        let transport = if what % 2 == 0 { Transport::Udp } else { Transport::Tcp };
+        let transport = if what.is_multiple_of(2) { Transport::Udp } else { Transport::Tcp };
         let mut request = Request::new(transport, Endpoint::new(HOST, 5060 + u16::from(what % 16)));
         request.prefer_failure = what & 16 != 0;
         request.peer = (what & 32 != 0).then(|| Endpoint::new([203, 0, 113, 9], 9));

@@ -274,7 +274,7 @@ impl Errand<'_> {
     fn tell_entry(&self, entry: &PortMapping) {
         let internal = format!("{}:{}", entry.internal_client, entry.internal_port);
         let internal: String = internal.chars().filter(|c| !c.is_control()).collect();
-        let lease = (!entry.lease.is_zero()).then(|| entry.lease.as_secs());
+        let lease = (!entry.lease.is_zero()).then_some(entry.lease.as_secs());
         self.ui.event(
             "mapping",
             json!({

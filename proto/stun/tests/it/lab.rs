@@ -31,6 +31,7 @@ pub(crate) enum Server {
     Misleading,
 }
 
+#[expect(clippy::large_enum_variant, reason = "two hosts")]
 pub(crate) enum Resident {
     Server(StunServer),
     Client(Discovery),
