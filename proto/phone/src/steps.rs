@@ -157,10 +157,12 @@ impl Phone {
         let call = match call {
             Ok(call) => call,
             Err((condition, reason)) => {
+                let from = format!("xmpp:{}", session.peer());
                 self.refuse(now, account, session, condition);
-                if !matches!(arrival, Arrival::New) {
-                    self.events.push_back(Event::Ended { call: id, reason, by: By::Us });
-                }
+                self.events.push_back(match arrival {
+                    Arrival::New => Event::Refused { account, from, reason },
+                    _ => Event::Ended { call: id, reason, by: By::Us },
+                });
                 return;
             }
         };

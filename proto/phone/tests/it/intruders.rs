@@ -453,5 +453,6 @@ fn one_who_says_nothing_of_sound_or_of_a_way_is_told_why_not() {
         let reason = steps.first().and_then(|step| step.reason.clone()).expect("a reason");
         assert_eq!(reason.condition, Some(condition));
     }
-    assert_eq!(count(&lab.take(bob), "Incoming"), 0);
+    let events = lab.take(bob);
+    assert_eq!((count(&events, "Incoming"), count(&events, "Refused")), (0, 3));
 }

@@ -91,7 +91,10 @@ fn a_browsers_call_wants_keys_and_is_refused_for_that() {
         assert_eq!(answered(&mut lab, alice), (Err(Some(Refusal::UnknownSession)), None));
     }
     let rang = |event: &phone::Event| matches!(event, phone::Event::Incoming { .. });
-    assert!(!lab.take(bob).iter().any(rang), "nobody was disturbed");
+    let events = lab.take(bob);
+    assert!(!events.iter().any(rang), "nobody was disturbed");
+    let told = |event: &phone::Event| matches!(event, phone::Event::Refused { from, .. } if from.starts_with("xmpp:alice@"));
+    assert_eq!(events.iter().filter(|event| told(event)).count(), 1);
     assert_eq!(lab.on(bob, |phone, _| phone.calls().count()), 0);
 }
 
