@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-/// Folders that are built or left by runs, never committed.
+/// What is built or left by runs, never committed; `.git` is a file where it is one worktree of several.
 const NOT_OURS: [&str; 6] =
     [".git", "target", "node_modules", "wayleave-demo", "corpus", "artifacts"];
 
@@ -35,10 +35,11 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.expect("a readable folder").path();
         let name = path.file_name().expect("an entry has a name").to_string_lossy();
+        if NOT_OURS.contains(&&*name) {
+            continue;
+        }
         if path.is_dir() {
-            if !NOT_OURS.contains(&&*name) {
-                walk(&path, found);
-            }
+            walk(&path, found);
         } else {
             let path = path.strip_prefix(root()).expect("walked from the root");
             found.push(path.to_string_lossy().into_owned());
