@@ -64,6 +64,8 @@ pub struct Client {
     listeners: BTreeMap<Id, Endpoint>,
     upnp: Option<upnp::Client>,
     upnp_searched: bool,
+    /// The search waits longer than it would, for UPnP.
+    prolonged: bool,
     calls: BTreeMap<upnp::Call, Purpose>,
     gateways: BTreeMap<(Protocol, IpAddr), Gateway>,
     /// Gateways that this search has told of.
@@ -132,6 +134,7 @@ impl Client {
             listeners: BTreeMap::new(),
             upnp,
             upnp_searched: false,
+            prolonged: false,
             calls: BTreeMap::new(),
             gateways: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -282,9 +285,7 @@ impl Client {
 
     fn due(&mut self, now: Now, timer: Timer) {
         match timer {
-            Timer::Search => {
-                self.finish_search(now, true);
-            }
+            Timer::Search => self.search_due(now),
             Timer::Settle => self.choose_for_all(now),
             Timer::Server(socket, protocol) => self.ask_server(now, socket, protocol),
             Timer::Lease(id) => self.lease_due(now, id),

@@ -47,6 +47,10 @@ pub const NATPMP_TRIES: u32 = 9;
 /// and a person looks at a screen. Who answers later is still heard.
 pub const SEARCH: Duration = Duration::from_millis(3500);
 
+/// How much longer it waits for a gateway of UPnP that has answered and is still telling what it is:
+/// on a radio that loses packets each of its five exchanges may cost a second more.
+pub const READING: Duration = Duration::from_millis(2500);
+
 /// How long a search waits for a better protocol when a worse one has answered: the answers of one
 /// router come within milliseconds of each other, over a busy radio within some hundred.
 pub const SETTLE: Duration = Duration::from_millis(600);

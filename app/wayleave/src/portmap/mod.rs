@@ -16,6 +16,9 @@ use crate::signal;
 use crate::station::Station;
 use crate::ui::Ui;
 
+/// NoSuchEntryInArray of UPnP (WANIPConnection:2 §2.5.18).
+const NO_SUCH_ENTRY: u16 = 714;
+
 /// Open and close ports in the router: PCP, NAT-PMP, UPnP.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -56,6 +59,9 @@ enum What {
         protocol: Proto,
         /// The port outside
         external: u16,
+        /// The port on this host, if it is another one: by it PCP and NAT-PMP know a mapping
+        #[arg(long, value_name = "PORT")]
+        internal: Option<u16>,
     },
 }
 
@@ -105,7 +111,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<(), Failure> {
         config.gateways.extend(args.router);
         config.protocols = match (&args.what, args.by) {
             (_, Some(by)) => vec![by.into()],
-            (What::List | What::Remove { .. }, None) => vec![Protocol::Upnp],
+            (What::List, None) => vec![Protocol::Upnp],
             (_, None) => Protocol::ALL.to_vec(),
         };
         if let What::Add { keep: true, .. } = args.what {
@@ -131,7 +137,10 @@ impl Errand<'_> {
         match what {
             What::Status => self.status().await,
             What::List => self.list().await,
-            What::Remove { protocol, external } => self.remove((*protocol).into(), *external).await,
+            What::Remove { protocol, external, internal } => {
+                let internal = internal.unwrap_or(*external);
+                self.remove((*protocol).into(), *external, internal).await
+            }
             What::Add { protocol, internal, external, lease, keep } => {
                 let request = Request {
                     external_port: *external,
@@ -234,18 +243,70 @@ impl Errand<'_> {
         }
     }
 
-    async fn remove(&mut self, transport: Transport, port: u16) -> Result<(), Failure> {
+    /// Closes a port: by UPnP whosever it is, else by what else the router speaks.
+    async fn remove(
+        &mut self,
+        transport: Transport,
+        port: u16,
+        internal: u16,
+    ) -> Result<(), Failure> {
         self.station.verb(move |client, now| client.remove_at(now, transport, port)).await?;
-        loop {
+        let removed = loop {
             if let Event::Removed { result, .. } = self.next().await? {
-                result.map_err(|error| refused(&error))?;
-                if !self.ui.is_json() {
-                    self.ui.say(format!("{} port {port} is closed", name(transport)));
+                break result;
+            }
+        };
+        match removed {
+            Ok(()) => {}
+            Err(portmap::Error::NoGateway) => {
+                let request = Request {
+                    external_port: Some(port),
+                    ..Request::new(transport, endpoint(&internal.to_string())?)
+                };
+                self.take_over(request, port).await?;
+            }
+            Err(portmap::Error::Refused { protocol: Protocol::Upnp, code: NO_SUCH_ENTRY, .. }) => {
+                let transport = name(transport);
+                let message = format!("nothing is mapped at {transport} port {port}");
+                return Err(Failure::new(Exit::Failed, "gateway", message));
+            }
+            Err(error) => return Err(refused(&error)),
+        }
+        if !self.ui.is_json() {
+            self.ui.say(format!("{} port {port} is closed", name(transport)));
+        }
+        self.ui.event("unmapped", json!({ "transport": name(transport), "port": port }));
+        Ok(())
+    }
+
+    /// Makes a mapping anew by NAT-PMP or PCP, which gives the one that stands, and removes it.
+    async fn take_over(&mut self, request: Request, port: u16) -> Result<(), Failure> {
+        let mut error = portmap::Error::NoGateway;
+        for protocol in [Protocol::NatPmp, Protocol::Pcp] {
+            let request = Request { protocol: Some(protocol), ..request.clone() };
+            let id = self.station.verb(move |client, now| client.map(now, request)).await?;
+            let found = loop {
+                match self.next().await? {
+                    Event::Mapped { id: of, mapping } if of == id => break Ok(mapping),
+                    Event::Failed { id: of, error } if of == id => break Err(error),
+                    _ => {}
                 }
-                self.ui.event("unmapped", json!({ "transport": name(transport), "port": port }));
-                return Ok(());
+            };
+            match found {
+                Ok(mapping) => {
+                    self.station.verb(move |client, now| client.unmap(now, id)).await?;
+                    while !matches!(self.next().await?, Event::Unmapped { id: of } if of == id) {}
+                    return if mapping.external.port() == port { Ok(()) } else { Err(elsewhere(port)) };
+                }
+                //= RFC 6887 §11.3: whoever does not know a mapping's nonce cannot change it.
+                Err(portmap::Error::Refused { protocol: Protocol::Pcp, code: 2, .. }) => {
+                    return Err(another_runs());
+                }
+                Err(portmap::Error::NoGateway) => {}
+                Err(other) => error = other,
             }
         }
+        Err(refused(&error))
     }
 
     fn tell(&self, mapping: &Mapping) {
@@ -315,6 +376,20 @@ fn no_gateway(message: &str) -> Failure {
     Failure::new(Exit::Unreachable, "gateway", message).with_remedy(
         "switch on UPnP, NAT-PMP or PCP in the router, or name it with --router ADDRESS",
     )
+}
+
+/// A mapping of this host's port has another port outside, and now none.
+fn elsewhere(port: u16) -> Failure {
+    let message = format!("no mapping of this host's has the port {port} outside");
+    Failure::new(Exit::Failed, "gateway", message)
+        .with_remedy("name the port on this host with --internal PORT")
+}
+
+/// PCP, and another run of the program.
+fn another_runs() -> Failure {
+    let message = "by PCP only the run that made a mapping can remove it: it ends with its lease";
+    Failure::new(Exit::Failed, "gateway", message)
+        .with_remedy("`wayleave portmap add --keep` removes its mapping at Ctrl-C")
 }
 
 fn refused(error: &portmap::Error) -> Failure {

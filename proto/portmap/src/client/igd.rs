@@ -122,7 +122,7 @@ impl Client {
     /// Does what is wanted, or says that it cannot be done.
     pub(super) fn grant_wishes(&mut self, now: Now) {
         let mapper = self.mapper();
-        if mapper.is_none() && self.search == Search::Running {
+        if mapper.is_none() && (self.search == Search::Running || self.is_reading()) {
             return;
         }
         for wish in std::mem::take(&mut self.wishes) {
@@ -174,7 +174,11 @@ impl Client {
                 self.choose_for_all(now);
                 self.grant_wishes(now);
             }
-            upnp::Event::Searched => self.upnp_searched = true,
+            upnp::Event::Searched => {
+                self.upnp_searched = true;
+                self.choose_for_all(now);
+                self.grant_wishes(now);
+            }
             upnp::Event::Restarted { gateway } => self.igd_restarted(now, gateway),
             upnp::Event::Lost { gateway, error } => self.igd_lost(now, gateway, error),
             upnp::Event::Mapped { call, granted } => {

@@ -43,7 +43,8 @@ impl Client {
                     Standing::Absent => {}
                 }
             }
-            waiting |= running && protocol == Protocol::Upnp && !self.upnp_searched;
+            let telling = running && !self.upnp_searched || self.is_reading();
+            waiting |= protocol == Protocol::Upnp && telling;
             // Nobody has told yet what interfaces there are.
             waiting |= running && self.interfaces.is_empty();
         }

@@ -7,7 +7,7 @@ use super::path::{Path, Standing};
 use super::paths::routes;
 use super::timing::{Sendings, Timing};
 use super::{Client, Error, Event, Timer};
-use crate::defaults::{SEARCH, SETTLE};
+use crate::defaults::{READING, SEARCH, SETTLE};
 use crate::{Gateway, Protocol, Trouble, natpmp, pcp};
 
 /// Where the search stands.
@@ -25,6 +25,7 @@ impl Client {
         self.refusals = 0;
         self.seen.clear();
         self.upnp_searched = self.upnp.is_none();
+        self.prolonged = false;
         self.timers.set(Timer::Search, now.mono + SEARCH);
         self.timers.set(Timer::Settle, now.mono + SETTLE);
         self.place_paths(now);
@@ -220,6 +221,20 @@ impl Client {
         if new {
             self.out.event(Event::Gateway(Box::new(gateway)));
         }
+    }
+
+    /// The search has waited long enough, unless a gateway is in the midst of its answers.
+    pub(super) fn search_due(&mut self, now: Now) {
+        if self.is_reading() && !std::mem::replace(&mut self.prolonged, true) {
+            self.timers.set(Timer::Search, now.mono + READING);
+        } else {
+            self.finish_search(now, true);
+        }
+    }
+
+    /// Whether something is still telling by UPnP what it is.
+    pub(super) fn is_reading(&self) -> bool {
+        self.upnp.as_ref().is_some_and(crate::upnp::Client::is_reading)
     }
 
     /// Ends the search if all have answered that could, or if `overdue`.

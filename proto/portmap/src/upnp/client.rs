@@ -24,7 +24,7 @@ use machine::{
     Transport,
 };
 
-use super::defaults::{GATEWAYS, SEARCH_TIME, SEARCH_TIMES, UPTIME_SLACK};
+use super::defaults::{AGAIN, GATEWAYS, SEARCH_TIME, SEARCH_TIMES, SILENCES, UPTIME_SLACK};
 use device::{Device, Over};
 use search::{Candidate, Search};
 use work::{List, Map, Outcome, Pinhole, Remove, Survey, Work};
@@ -55,6 +55,8 @@ enum Timer {
     Searched,
     /// The exchange of a device has taken too long.
     Exchange(u64),
+    /// A gateway that was silent is asked again.
+    Again(u64),
 }
 
 impl Client {
@@ -102,6 +104,12 @@ impl Client {
     /// The gateways that were found.
     pub fn gateways(&self) -> impl Iterator<Item = &Gateway> {
         self.devices.values().filter_map(|device| device.known.as_ref()).map(|known| &known.gateway)
+    }
+
+    /// Whether a device that has answered is still telling what it is.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.devices.values().any(|device| device.pending && device.known.is_none())
     }
 
     /// Asks a gateway for its external address and status again: [`Event::Found`], perhaps after
@@ -303,7 +311,7 @@ impl Client {
                 break;
             }
             for over in over {
-                self.over(number, over);
+                self.over(now, number, over);
             }
         }
         if !self.devices.contains_key(&number) {
@@ -313,12 +321,17 @@ impl Client {
     }
 
     /// A task is over.
-    fn over(&mut self, number: u64, Over { call, is_survey, outcome, before }: Over) {
+    fn over(&mut self, now: Now, number: u64, Over { call, is_survey, outcome, before }: Over) {
         let Some(device) = self.devices.get_mut(&number) else { return };
         let gateway = device.address();
         if call.is_none() {
             device.pending = false;
         }
+        device.silences = match &outcome {
+            Outcome::Failed(error) if error.is_silence() => device.silences + 1,
+            _ => 0,
+        };
+        let gone = device.silences == 0 || device.silences >= SILENCES || device.known.is_none();
         let mut fail = |error: Error| {
             if let Some(call) = call {
                 self.out.event(Event::Failed { call, gateway, error });
@@ -343,7 +356,10 @@ impl Client {
             (Outcome::Failed(error), _) => {
                 fail(error.clone());
                 if error == Error::Unreachable || is_survey {
-                    self.lose(number, &error);
+                    match gone {
+                        true => self.lose(number, &error),
+                        false => self.timers.set(Timer::Again(number), now.mono + AGAIN),
+                    }
                 }
             }
             (Outcome::Mapped(granted), Some(call)) => {
@@ -397,6 +413,7 @@ impl Client {
         let Some(mut device) = self.devices.remove(&number) else { return };
         device.close(&mut self.out);
         self.timers.cancel(&Timer::Exchange(number));
+        self.timers.cancel(&Timer::Again(number));
         let gateway = device.address();
         for call in device.calls() {
             self.out.event(Event::Failed { call, gateway, error: error.clone() });
@@ -477,6 +494,12 @@ impl Machine for Client {
             match timer {
                 Timer::Send => self.send(),
                 Timer::Searched => self.searched(now),
+                Timer::Again(number) => {
+                    if let Some(device) = self.devices.get_mut(&number) {
+                        device.survey(false);
+                    }
+                    self.advance(now, number);
+                }
                 Timer::Exchange(number) => {
                     if let Some(device) = self.devices.get_mut(&number) {
                         device.handle_timeout(now, &mut self.out);

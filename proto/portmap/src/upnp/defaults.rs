@@ -83,9 +83,18 @@ pub const SEARCH_TIME: Duration = Duration::from_millis(3200);
 /// seconds; a person who waits for a call does not, and routers answer in milliseconds.
 pub const EXCHANGE_TIME: Duration = Duration::from_secs(6);
 
-/// How long reading a description and the answers after it may take in all, so that a device that
-/// answers a byte at a time does not hold a search up.
-pub const SURVEY_TIME: Duration = Duration::from_secs(5);
+/// How long reading a description and the answers after it may take in all: five exchanges, each a
+/// connection of its own, on a radio that loses every tenth packet and with it a second each time. A
+/// device that answers a byte at a time holds a search up for no longer.
+pub const SURVEY_TIME: Duration = Duration::from_secs(15);
+
+/// How many times in a row a gateway must be silent to be taken for gone: one silence is a lost
+/// packet or a router that is busy with somebody else.
+pub const SILENCES: u32 = 3;
+
+/// How long after a silence a gateway is asked again: a router's server that restarts is back within
+/// a few seconds.
+pub const AGAIN: Duration = Duration::from_secs(4);
 
 /// How long a call of several actions may take in all once its turn has come: mapping, with ports tried
 /// one after the other, or a long list.

@@ -29,6 +29,8 @@ pub(super) struct Device {
     pub(super) pending: bool,
     /// It has said that it restarted.
     pub(super) restarted: bool,
+    /// How many tasks in a row have met silence.
+    pub(super) silences: u32,
     queue: VecDeque<Job>,
     exchange: Option<Exchange>,
 }
@@ -68,6 +70,7 @@ impl Device {
             seen: true,
             pending: false,
             restarted: false,
+            silences: 0,
             queue: VecDeque::new(),
             exchange: None,
         }
@@ -163,10 +166,18 @@ impl Device {
         }
     }
 
-    /// Gives the exchange up if its time is over.
+    /// Gives the exchange up if its time is over; what may be asked twice is asked again while the
+    /// task has time, since packets are lost.
     pub(super) fn handle_timeout(&mut self, now: Now, out: &mut Outputs<Event, Infallible>) {
         if let Some(exchange) = self.exchange.take_if(|exchange| exchange.ends() <= now.mono) {
             exchange.close(out);
+            if let Some(job) = self.queue.front_mut()
+                && job.ends.is_some_and(|ends| now.mono < ends)
+                && let Some(ask) = job.asked.take_if(|ask| ask.is_repeatable())
+            {
+                job.next = Some(Next::Ask(ask));
+                return;
+            }
             self.take(Err(Error::TimedOut));
         }
     }

@@ -123,6 +123,12 @@ impl Ask {
         }
     }
 
+    /// Whether asking twice does no more than asking once.
+    const fn is_repeatable(&self) -> bool {
+        let Self::Call(_, action) = self else { return true };
+        !matches!(action, Action::AddAnyPortMapping(_) | Action::AddPinhole { .. })
+    }
+
     /// The request that asks it.
     pub(super) fn request(&self) -> Request {
         match self {
