@@ -8,6 +8,7 @@ mod chromium;
 mod coturn;
 mod harness;
 mod itself;
+mod miniupnpd;
 mod natdiscovery;
 mod profanity;
 mod prosody;

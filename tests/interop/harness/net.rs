@@ -26,7 +26,7 @@ pub(crate) struct TwoNats {
     pub core: Host,
     pub alice: Host,
     pub bob: Host,
-    _routers: [Host; 2],
+    pub routers: [Host; 2],
 }
 
 /// The core in public with two addresses, Alice behind any number of routers.
@@ -112,7 +112,7 @@ impl TwoNats {
         };
         let (first, alice) = behind(1, "alice", alices);
         let (second, bob) = behind(2, "bob", bobs);
-        Self { core, alice, bob, _routers: [first, second] }
+        Self { core, alice, bob, routers: [first, second] }
     }
 }
 
@@ -278,7 +278,7 @@ impl Host {
         command
     }
 
-    fn ip(&self, arguments: &str) {
+    pub(crate) fn ip(&self, arguments: &str) {
         run(Command::new("ip").args(["-n", &self.namespace]).args(arguments.split(' ')));
     }
 
@@ -295,7 +295,7 @@ impl Host {
         self.ip(&format!("link set {name} up"));
     }
 
-    fn address(&self, interface: &str, address: &str) {
+    pub(crate) fn address(&self, interface: &str, address: &str) {
         let duplicates = if address.contains(':') { " nodad" } else { "" };
         self.ip(&format!("address add {address} dev {interface}{duplicates}"));
     }
@@ -354,7 +354,7 @@ impl Host {
     }
 
     /// Loads `rules` of nftables.
-    fn filter(&self, rules: &str) {
+    pub(crate) fn filter(&self, rules: &str) {
         let file = std::env::temp_dir().join(format!("{}.nft", self.namespace));
         fs::write(&file, rules).expect("a temporary file");
         run(Command::new("ip")

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use machine::{Endpoint, Ids, Transport};
 use portmap::upnp::igd::PortMapping;
-use portmap::{Client, Config, Event, Gateway, Mapping, MappingId, Protocol, Request};
+use portmap::{Client, Config, Event, Gateway, Mapping, MappingId, Protocol, Request, Trouble};
 use serde_json::json;
 
 use crate::failure::{Exit, Failure};
@@ -40,7 +40,7 @@ enum What {
     Add {
         /// udp or tcp
         protocol: Proto,
-        /// The port on this host, or another host's ADDRESS:PORT
+        /// The port on this host, or ADDRESS:PORT where it has several addresses
         internal: String,
         /// The port outside; the same one when missing
         external: Option<u16>,
@@ -265,7 +265,9 @@ impl Errand<'_> {
                 };
                 self.take_over(request, port).await?;
             }
-            Err(portmap::Error::Refused { protocol: Protocol::Upnp, code: NO_SUCH_ENTRY, .. }) => {
+            Err(portmap::Error::Refused {
+                protocol: Protocol::Upnp, code: NO_SUCH_ENTRY, ..
+            }) => {
                 let transport = name(transport);
                 let message = format!("nothing is mapped at {transport} port {port}");
                 return Err(Failure::new(Exit::Failed, "gateway", message));
@@ -296,7 +298,11 @@ impl Errand<'_> {
                 Ok(mapping) => {
                     self.station.verb(move |client, now| client.unmap(now, id)).await?;
                     while !matches!(self.next().await?, Event::Unmapped { id: of } if of == id) {}
-                    return if mapping.external.port() == port { Ok(()) } else { Err(elsewhere(port)) };
+                    return if mapping.external.port() == port {
+                        Ok(())
+                    } else {
+                        Err(elsewhere(port))
+                    };
                 }
                 //= RFC 6887 §11.3: whoever does not know a mapping's nonce cannot change it.
                 Err(portmap::Error::Refused { protocol: Protocol::Pcp, code: 2, .. }) => {
@@ -357,7 +363,7 @@ impl Errand<'_> {
     }
 }
 
-/// A port of this host, or another host's address.
+/// A port of this host, perhaps with one of its addresses.
 fn endpoint(text: &str) -> Result<Endpoint, Failure> {
     match text.parse::<u16>() {
         Ok(port) if port != 0 => Ok(Endpoint::new(Endpoint::UNSPECIFIED_V4.ip(), port)),
@@ -396,6 +402,9 @@ fn refused(error: &portmap::Error) -> Failure {
     use portmap::Error as E;
     match error {
         E::NoGateway | E::NoAnswer(_) => no_gateway(&error.to_string()),
+        E::Trouble(Trouble::NotConnected) => {
+            Failure::new(Exit::Unreachable, "gateway", error.to_string())
+        }
         E::Unusable | E::NotOurs(_) => Failure::usage(error.to_string()),
         _ => Failure::new(Exit::Failed, "gateway", error.to_string()),
     }

@@ -101,6 +101,26 @@ fn a_mapping_lives_on_a_line_that_loses_packets() {
     }
 }
 
+/// A bad radio: every tenth packet is lost, each exchange of UPnP takes several seconds, and the first
+/// search finds the gateway all the same, and keeps it.
+#[test]
+fn upnp_has_patience_with_a_line_that_loses_every_tenth_packet() {
+    for version in [1, 2] {
+        for seed in 1..=12 {
+            let place = format!("version {version}, seed {seed}");
+            let mut home = Home::new(seed, &Behaviour::upnp(version), 0.1);
+            let id = home.map();
+            let mapping = home.outcome(id, 60).expect(&place).unwrap_or_else(|error| {
+                panic!("{place}: {error}: {:?}", home.events);
+            });
+            home.run(7 * HOUR);
+            let lost = |(_, event): &(_, Event)| matches!(event, Event::Lost { .. });
+            assert!(!home.events.iter().any(lost), "{place}: {:?}", home.events);
+            assert!(home.stands(&mapping), "{place}");
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_packets() {
     for (name, behaviour, protocols) in gateways() {

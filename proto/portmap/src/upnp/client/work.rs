@@ -124,7 +124,7 @@ impl Ask {
     }
 
     /// Whether asking twice does no more than asking once.
-    const fn is_repeatable(&self) -> bool {
+    pub(super) const fn is_repeatable(&self) -> bool {
         let Self::Call(_, action) = self else { return true };
         !matches!(action, Action::AddAnyPortMapping(_) | Action::AddPinhole { .. })
     }
