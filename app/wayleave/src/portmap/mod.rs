@@ -191,8 +191,12 @@ impl Errand<'_> {
         loop {
             match self.station.next().await? {
                 Some(event) => {
+                    let first = matches!(event, Event::Mapped { .. });
                     if self.added(id, event)? && !keep {
                         return Ok(());
+                    }
+                    if first && !self.ui.is_json() {
+                        self.ui.say("it is renewed until Ctrl-C, which removes it");
                     }
                 }
                 None if keep => return self.give_back().await,
