@@ -130,6 +130,11 @@ impl Process {
         self.signal("INT");
     }
 
+    /// Tells it to end. Unlike Ctrl-C, which `timeout` sends twice, this gives it time to.
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
     fn signal(&self, signal: &str) {
         // `timeout` passes it on to what it runs.
         let kill = format!("kill -s {signal} {}", self.child.id());
@@ -144,7 +149,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            self.signal("TERM");
+            self.terminate();
             let _ = self.child.wait();
         }
     }
