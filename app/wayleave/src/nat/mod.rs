@@ -18,7 +18,7 @@ use crate::ui::Ui;
 /// Find out what stands between this host and the world.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A STUN server to ask, as HOST[:PORT]: a Wayleave core, or any with two addresses (RFC 5780).
+    /// A STUN server to ask, as HOST or HOST:PORT: a Wayleave core, or any with two addresses (RFC 5780).
     /// Without one only what is near is looked at: addresses, gateways, NAT64
     #[arg(long, value_name = "HOST")]
     server: Option<String>,
